@@ -1,0 +1,212 @@
+//! A device: its memory, storage, links, power, and the backends that compute on it, each number with its source.
+
+use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, JoulesPerByte, JoulesPerFlop, Watts};
+use std::collections::BTreeMap;
+
+/// How a number came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Measured on the device.
+    Measured,
+    /// Stated by the vendor.
+    Datasheet,
+    /// Worked out from stated facts (clock x lanes x cores, bus width x transfer rate).
+    Derived,
+    /// A guess from like devices.
+    Estimated,
+    /// An assumption of a paper, kept to reproduce it.
+    Assumed,
+}
+
+/// Where numbers come from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// How the number came to be known.
+    pub evidence: Evidence,
+    /// A citation that a reader can follow.
+    pub text: String,
+}
+
+/// A number and the key of its source in the device's `[sources]`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sourced<T> {
+    /// The number.
+    pub value: T,
+    /// Key in [`Device::sources`].
+    pub source: String,
+}
+
+/// The arithmetic units a kernel runs on, for which a device states a peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arithmetic {
+    /// 32-bit floating point.
+    Fp32,
+    /// 16-bit floating point (matrix units where there are any, accumulating in what llama.cpp uses).
+    Fp16,
+    /// bfloat16.
+    Bf16,
+    /// 8-bit integer dot products (Arm dotprod/i8mm, VNNI, tensor cores), 32-bit accumulation.
+    Int8,
+}
+
+/// What computes on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum BackendKind {
+    Cpu,
+    Cuda,
+    Metal,
+    Vulkan,
+    Opencl,
+}
+
+/// Dense peaks, the whole backend at its highest sustained clock.
+pub type Peaks = BTreeMap<Arithmetic, Sourced<FlopRate>>;
+
+/// One backend of a device.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// The class whose factors it takes when it has no calibration of its own (`arm-cpu-dotprod`, `x86-cpu-avx2`, `cuda-ampere`, ...):
+    /// the stem of a file `calibration/class-<class>.toml`.
+    pub class: String,
+    /// Cores (CPU: those llama.cpp's threads should run on, performance cores; GPU: multiprocessors, cores or compute units).
+    pub cores: Sourced<u64>,
+    /// Highest sustained clock of those cores.
+    pub clock: Option<Sourced<Hertz>>,
+    /// Instruction-set features that choose llama.cpp's kernels (`neon`, `dotprod`, `i8mm`, `sve`, `avx2`, `avx512`, `avx-vnni`, `avx512-vnni`, `amx`).
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// Dense peaks by arithmetic; none is stated for arithmetic that the backend lacks.
+    pub peaks: Peaks,
+    /// Bandwidth that one core can draw from memory, if it was measured.
+    pub core_bandwidth: Option<Sourced<ByteRate>>,
+    /// Last-level cache that serves these cores.
+    pub last_level_cache: Option<Sourced<Bytes>>,
+    /// The backend's own memory (a discrete GPU's); none if it computes in the device's memory.
+    pub memory: Option<Memory>,
+    /// Copy rate from host memory into the backend's own memory; none if it needs no copy.
+    pub host_to_device: Option<Sourced<ByteRate>>,
+    /// Energy of one operation, beyond idle power.
+    pub energy_per_flop: Option<Sourced<JoulesPerFlop>>,
+    /// Energy of one byte read from memory, beyond idle power.
+    pub energy_per_byte: Option<Sourced<JoulesPerByte>>,
+    /// Power that the backend draws while it computes, beyond idle and beyond the two energies above.
+    pub active_power: Option<Sourced<Watts>>,
+}
+
+/// A memory.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// All of it.
+    pub capacity: Sourced<Bytes>,
+    /// What system and desktop leave to users.
+    pub usable: Sourced<Bytes>,
+    /// Nominal bandwidth, bus width x transfer rate.
+    pub bandwidth: Sourced<ByteRate>,
+}
+
+/// A setting of the whole device that trades speed for power.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerMode {
+    /// Clock of each backend's cores in this mode.
+    pub clocks: BTreeMap<BackendKind, Sourced<Hertz>>,
+    /// Memory bandwidth in this mode, if it differs.
+    pub bandwidth: Option<Sourced<ByteRate>>,
+    /// CPU cores that are on in this mode, if not all.
+    pub cpu_cores: Option<Sourced<u64>>,
+    /// The power budget the mode is named after.
+    pub budget: Option<Sourced<Watts>>,
+}
+
+/// What a device draws when idle, and where that was read.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Power {
+    /// Idle power.
+    pub idle: Sourced<Watts>,
+    /// Where the device's powers are read: `wall`, `pmic`, `module`, `board`, `package`.
+    pub rail: String,
+    /// Energy in its battery, if it has one.
+    pub battery: Option<Sourced<Joules>>,
+}
+
+/// A price at a date.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// The amount in `currency`.
+    pub amount: f64,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Key in [`Device::sources`].
+    pub source: String,
+}
+
+/// A device, as `hardware/<id>.toml` states it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// The file's stem.
+    #[serde(skip)]
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Other ids by which it is found.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// What the reader should know (variants, firmware, cooling).
+    pub note: Option<String>,
+    /// The backend used when none is asked for.
+    pub default_backend: BackendKind,
+    /// The host's memory (unified memory where CPU and GPU share it).
+    pub memory: Memory,
+    /// Sequential read rate of the storage the models lie on.
+    pub storage_bandwidth: Option<Sourced<ByteRate>>,
+    /// Rate of the network link.
+    pub network_bandwidth: Option<Sourced<ByteRate>>,
+    /// Power.
+    pub power: Option<Power>,
+    /// Price when new.
+    pub price: Option<Price>,
+    /// The power mode in force when none is asked for; peaks and clocks of the backends are stated for it.
+    pub default_power_mode: Option<String>,
+    /// Power modes by name.
+    #[serde(default)]
+    pub power_modes: BTreeMap<String, PowerMode>,
+    /// Backends by kind.
+    pub backends: BTreeMap<BackendKind, Backend>,
+    /// The paper's utilization factors and energies, for the paper's own devices only.
+    pub paper: Option<PaperConstants>,
+    /// What the numbers rest on.
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// Constants that the paper's equations take beyond a data sheet.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperConstants {
+    /// `U_compute`.
+    pub compute_utilization: f64,
+    /// `U_memory`.
+    pub memory_utilization: f64,
+    /// `U_storage`.
+    pub storage_utilization: f64,
+    /// `U_h2d`.
+    pub host_to_device_utilization: f64,
+    /// `U_net`.
+    pub network_utilization: f64,
+    /// `e_flop`.
+    pub energy_per_flop: JoulesPerFlop,
+    /// `e_byte`.
+    pub energy_per_byte: JoulesPerByte,
+    /// Key in [`Device::sources`].
+    pub source: String,
+}
