@@ -1,8 +1,0 @@
-//! The families: how dimensions become tensors.
-
-/// Placeholder.
-#[derive(Debug)]
-pub struct Dimensions;
-/// Placeholder.
-#[derive(Debug)]
-pub struct Family;

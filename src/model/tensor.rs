@@ -1,0 +1,134 @@
+//! Weight tensors: what each is for, its shape, and how a token uses it.
+
+/// What a weight tensor is for. The name is llama.cpp's, so that a tensor's role is its GGUF name without layer and suffix.
+///
+/// `Other` stands for any tensor of a GGUF whose name is not known here.
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident = $stem:literal,)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs)]
+        /// What a weight tensor is for: its GGUF name without the layer and the suffix (`attn_q`, `ffn_down`, ...).
+        pub enum Role { $($(#[$doc])* $role,)* /** Not named here. */ Other }
+
+        impl Role {
+            /// The GGUF name without `blk.N.` (or `enc.blk.N.`, `dec.blk.N.`) and without `.weight` or `.bias`.
+            #[must_use]
+            pub const fn stem(self) -> &'static str {
+                match self { $(Self::$role => $stem,)* Self::Other => "other" }
+            }
+
+            /// A table of RoPE factors: in the file, but no parameter of the model.
+            #[must_use]
+            pub const fn is_rope_table(self) -> bool {
+                matches!(self, Self::RopeFrequencies | Self::RopeFactorsLong | Self::RopeFactorsShort)
+            }
+
+            /// The role of a GGUF stem; [`Role::Other`] if it is not known.
+            #[must_use]
+            pub fn from_stem(stem: &str) -> Self {
+                match stem { $($stem => Self::$role,)* _ => Self::Other }
+            }
+        }
+    };
+}
+
+roles! {
+    TokenEmbedding = "token_embd",
+    TokenTypes = "token_types",
+    PositionEmbedding = "position_embd",
+    TokenEmbeddingNorm = "token_embd_norm",
+    OutputNorm = "output_norm",
+    Output = "output",
+    RopeFrequencies = "rope_freqs",
+    RopeFactorsLong = "rope_factors_long",
+    RopeFactorsShort = "rope_factors_short",
+    AttnNorm = "attn_norm",
+    AttnQ = "attn_q",
+    AttnK = "attn_k",
+    AttnV = "attn_v",
+    AttnQkv = "attn_qkv",
+    AttnGate = "attn_gate",
+    AttnOutput = "attn_output",
+    AttnQNorm = "attn_q_norm",
+    AttnKNorm = "attn_k_norm",
+    AttnSinks = "attn_sinks",
+    AttnRelativeBias = "attn_rel_b",
+    AttnPostNorm = "post_attention_norm",
+    AttnOutputNorm = "attn_output_norm",
+    FfnNorm = "ffn_norm",
+    FfnGate = "ffn_gate",
+    FfnUp = "ffn_up",
+    FfnDown = "ffn_down",
+    FfnPostNorm = "post_ffw_norm",
+    LayerOutputNorm = "layer_output_norm",
+    FfnGateInput = "ffn_gate_inp",
+    FfnGateExperts = "ffn_gate_exps",
+    FfnUpExperts = "ffn_up_exps",
+    FfnDownExperts = "ffn_down_exps",
+    FfnGateUpExperts = "ffn_gate_up_exps",
+}
+
+/// How the forward pass of one token uses a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// Multiplied by the activations: all its rows are read, two FLOPs a weight.
+    Multiply,
+    /// A table of which a token reads one row.
+    LookUp,
+    /// A tied embedding: one row is looked up, and the whole is multiplied as the output head.
+    LookUpAndMultiply,
+    /// Read whole and applied element by element (norms, biases, scales).
+    Elementwise,
+}
+
+/// Which part of the model a tensor belongs to, for the phases in which it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stack {
+    /// Runs over the prompt and over every decoded token (a decoder-only model; the decoder of an encoder-decoder).
+    Decoder,
+    /// Runs over the prompt only.
+    Encoder,
+    /// Runs on the last position of a prompt and on every decoded token (output norm and head).
+    Head,
+}
+
+/// One weight tensor (or, with `experts` > 1, a stack of them), as GGUF stores it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tensor {
+    /// What it is for.
+    pub role: Role,
+    /// The layer, counted from 0; none for those outside the layers.
+    pub layer: Option<u32>,
+    /// The suffix of its name is `.bias` and not `.weight`.
+    pub bias: bool,
+    /// Row length, GGUF's `ne[0]`.
+    pub columns: u64,
+    /// Number of rows, `ne[1]` (1 for vectors).
+    pub rows: u64,
+    /// `ne[2]`: the number of experts in a stacked tensor, else 1.
+    pub experts: u64,
+    /// Of `experts`, how many one token uses.
+    pub experts_used: u64,
+    /// Number of dimensions in the file (1 to 3): quantisation leaves vectors alone.
+    pub dimensions: u8,
+    /// How a token uses it.
+    pub usage: Use,
+    /// In which passes it works.
+    pub stack: Stack,
+    /// The block type in the file it was read from; none for a model known by its dimensions.
+    pub stored: Option<crate::quant::BlockType>,
+}
+
+impl Tensor {
+    /// Number of weights, `columns · rows · experts`.
+    #[must_use]
+    pub const fn elements(&self) -> u64 {
+        self.columns * self.rows * self.experts
+    }
+
+    /// The share of the tensor that one token uses, `experts_used / experts`.
+    #[must_use]
+    pub fn active_share(&self) -> f64 {
+        self.experts_used as f64 / self.experts as f64
+    }
+}
