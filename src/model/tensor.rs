@@ -11,6 +11,9 @@ macro_rules! roles {
         pub enum Role { $($(#[$doc])* $role,)* /** Not named here. */ Other }
 
         impl Role {
+            /// Every role, in the order of their discriminants.
+            pub const ALL: &'static [Self] = &[$(Self::$role,)* Self::Other];
+
             /// The GGUF name without `blk.N.` (or `enc.blk.N.`, `dec.blk.N.`) and without `.weight` or `.bias`.
             #[must_use]
             pub const fn stem(self) -> &'static str {
