@@ -1,5 +1,6 @@
 //! edgeprof: will this model run on that board, how fast, with how much memory, for how many joules?
 
+pub mod calibrate;
 pub mod device;
 pub mod model;
 pub mod quant;

@@ -1,0 +1,6 @@
+//! From measurements to the factors that a device's predictions are scaled by.
+
+pub mod import;
+pub mod measurement;
+
+pub use measurement::{Engine, Measurement, Phase};
