@@ -44,26 +44,33 @@ pub enum QuantityError {
     },
 }
 
-/// The factor of a unit prefix: decimal `k M G T P E`, binary `Ki Mi Gi Ti`, fractions `m u µ n p`, or none.
-fn prefix_factor(prefix: &str) -> Option<f64> {
+/// The power of ten and the power of 1024 of a unit prefix: decimal `k M G T P E`, binary `Ki Mi Gi Ti`, fractions `m u µ n p`, or none.
+fn prefix_powers(prefix: &str) -> Option<(i32, i32)> {
     Some(match prefix {
-        "" => 1.0,
-        "k" | "K" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        "m" => 1e-3,
-        "u" | "µ" => 1e-6,
-        "n" => 1e-9,
-        "p" => 1e-12,
+        "" => (0, 0),
+        "k" | "K" => (3, 0),
+        "M" => (6, 0),
+        "G" => (9, 0),
+        "T" => (12, 0),
+        "P" => (15, 0),
+        "E" => (18, 0),
+        "Ki" => (0, 1),
+        "Mi" => (0, 2),
+        "Gi" => (0, 3),
+        "Ti" => (0, 4),
+        "m" => (-3, 0),
+        "u" | "µ" => (-6, 0),
+        "n" => (-9, 0),
+        "p" => (-12, 0),
         _ => return None,
     })
+}
+
+/// `number · 10^power`, rounded once, so that `17.1 GB/s` is the very number `17.1e9`.
+fn scale_decimal(number: &str, power: i32) -> Option<f64> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent = exponent.parse::<i32>().ok()?.checked_add(power)?;
+    format!("{mantissa}e{exponent}").parse().ok()
 }
 
 /// The value in base units of a text such as `17.1 GB/s`, where `base_units` lists the accepted spellings of the unit itself.
@@ -85,32 +92,31 @@ fn parse_quantity(
         })
         .map_or(text.len(), |(at, _)| at);
     let (number, unit) = (text[..split].replace('_', ""), text[split..].trim());
-    let Ok(number) = number.parse::<f64>() else {
+    if number.parse::<f64>().is_err() {
         return Err(QuantityError::NotANumber {
             text: text.to_owned(),
             example,
         });
-    };
+    }
     if unit.is_empty() {
         return Err(QuantityError::MissingUnit {
             text: text.to_owned(),
             example,
         });
     }
-    let factor = base_units
+    let (ten, binary) = base_units
         .iter()
         .filter_map(|base| unit.strip_suffix(base))
-        .find_map(prefix_factor)
+        .find_map(prefix_powers)
         .ok_or_else(|| QuantityError::WrongUnit {
             unit: unit.to_owned(),
             kind,
             example,
         })?;
-    let value = number * factor;
-    if !value.is_finite() || value < 0.0 {
-        return Err(QuantityError::OutOfRange { text: text.to_owned() });
-    }
-    Ok(value)
+    scale_decimal(&number, ten)
+        .map(|value| value * 1024_f64.powi(binary))
+        .filter(|value| value.is_finite() && *value >= 0.0)
+        .ok_or_else(|| QuantityError::OutOfRange { text: text.to_owned() })
 }
 
 macro_rules! quantity {
