@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod device;
+pub mod excerpt;
 pub mod model;
 pub mod quant;
 pub mod units;
