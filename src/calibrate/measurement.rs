@@ -1,26 +1,8 @@
 //! One measured rate, with every setting that a prediction of it needs.
 
+pub use crate::calibration::Phase;
 use crate::device::BackendKind;
 use crate::units::{Bytes, Joules, Seconds, Watts};
-
-/// What a run of llama.cpp does with tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Reads a prompt, many tokens a pass (`pp512`).
-    Prefill,
-    /// Generates, one token a pass (`tg128`).
-    Decode,
-}
-
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-        })
-    }
-}
 
 /// Which program ran the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]

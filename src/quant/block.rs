@@ -15,6 +15,9 @@ macro_rules! block_types {
             /// Every type.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
             /// The id that GGUF files use (`enum ggml_type`); none for the types that ggml does not have.
             #[must_use]
             pub const fn ggml_id(self) -> Option<u32> {

@@ -1,0 +1,10 @@
+//! The closed forms: pure functions, no I/O.
+
+pub mod energy;
+pub mod latency;
+pub mod memory;
+pub mod paper;
+mod prediction;
+pub mod sums;
+
+pub use prediction::{Basis, Bound, Interval, Intervals, Prediction, predict};

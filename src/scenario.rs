@@ -1,0 +1,287 @@
+//! A scenario: one model in one precision on one backend of one device, doing one piece of work.
+
+use crate::device::{Backend, BackendKind, Device, PowerMode};
+use crate::perf::sums::ModelSums;
+use crate::quant::{CacheType, Precision};
+
+/// Which set of formulas answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Formulas {
+    /// The tensor list, the real bytes of the mix, prefill and decode apart, calibrated factors.
+    #[default]
+    Exact,
+    /// Equations 7 to 15 of the EdgeProfiler paper.
+    Edgeprofiler,
+}
+
+/// What is asked of the model; the fields mean what llama-bench's flags of the same purpose mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload {
+    /// Tokens to prefill (`-p`).
+    pub prompt: u64,
+    /// Tokens to decode (`-n`).
+    pub generate: u64,
+    /// Tokens in the cache before either (`-d`).
+    pub depth: u64,
+    /// Cache size to allocate per sequence; `depth + prompt + generate` if none.
+    pub context: Option<u64>,
+    /// Logical batch (`-b`): the most tokens submitted at once.
+    pub batch: u64,
+    /// Physical batch (`-ub`): the most tokens computed at once.
+    pub ubatch: u64,
+    /// Sequences processed side by side.
+    pub sequences: u64,
+    /// Type of the cached keys (`-ctk`).
+    pub key_type: CacheType,
+    /// Type of the cached values (`-ctv`).
+    pub value_type: CacheType,
+    /// CPU threads (`-t`); what the calibration used if none.
+    pub threads: Option<u64>,
+    /// Layers computed on the GPU, the output head counting as one more (`-ngl`); all if none.
+    pub gpu_layers: Option<u64>,
+    /// Repacking of weights for the CPU's kernels is on.
+    pub repack: bool,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            prompt: 512,
+            generate: 128,
+            depth: 0,
+            context: None,
+            batch: 2048,
+            ubatch: 512,
+            sequences: 1,
+            key_type: CacheType::F16,
+            value_type: CacheType::F16,
+            threads: None,
+            gpu_layers: None,
+            repack: true,
+        }
+    }
+}
+
+impl Workload {
+    /// The cache size of one sequence: as asked, else what the work fills.
+    #[must_use]
+    pub fn context(&self) -> u64 {
+        self.context
+            .unwrap_or_else(|| self.depth.saturating_add(self.prompt).saturating_add(self.generate))
+            .max(1)
+    }
+}
+
+/// Why a scenario cannot be asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// The device lacks the backend.
+    #[error("{device} has no {backend} backend; it has {known}")]
+    NoBackend {
+        /// device id
+        device: String,
+        /// what was asked for
+        backend: &'static str,
+        /// what there is
+        known: String,
+    },
+    /// The device lacks the power mode.
+    #[error("{device} has no power mode `{mode}`; it has {known}")]
+    NoPowerMode {
+        /// device id
+        device: String,
+        /// what was asked for
+        mode: String,
+        /// what there is
+        known: String,
+    },
+    /// The context is smaller than what the work puts into it.
+    #[error(
+        "a context of {context} tokens does not hold depth {depth} + prompt {prompt} + generate {generate}; leave out --context or raise it to {needed}"
+    )]
+    ContextTooSmall {
+        /// as asked
+        context: u64,
+        /// as asked
+        depth: u64,
+        /// as asked
+        prompt: u64,
+        /// as asked
+        generate: u64,
+        /// the least that holds the work
+        needed: u64,
+    },
+    /// A count that must be positive is zero.
+    #[error("--{flag} must be at least 1")]
+    Zero {
+        /// the flag
+        flag: &'static str,
+    },
+    /// A count beyond what arithmetic on tokens can hold.
+    #[error("--{flag} {value} is more than {limit} tokens")]
+    TooLarge {
+        /// the flag
+        flag: &'static str,
+        /// as asked
+        value: u64,
+        /// the most
+        limit: u64,
+    },
+    /// Threads on a device with fewer cores are pointless, none is impossible.
+    #[error("--gpu-layers needs a GPU backend; {backend} computes on the CPU")]
+    NoGpu {
+        /// the backend
+        backend: &'static str,
+    },
+    /// No peak for the arithmetic that the precision needs.
+    #[error(
+        "{device}'s {backend} backend states no peak for {arithmetic}, which {precision} needs; add it under [backends.{backend}.peaks]"
+    )]
+    NoPeak {
+        /// device id
+        device: String,
+        /// the backend
+        backend: &'static str,
+        /// the arithmetic
+        arithmetic: &'static str,
+        /// the precision
+        precision: String,
+    },
+}
+
+/// More tokens than any cache holds; it keeps every product of the closed forms far from overflow.
+pub const MOST_TOKENS: u64 = 1 << 32;
+
+/// One question.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario<'a> {
+    /// The model's sums in the mix.
+    pub sums: &'a ModelSums,
+    /// The device.
+    pub device: &'a Device,
+    /// Which of its backends computes.
+    pub backend_kind: BackendKind,
+    /// That backend.
+    pub backend: &'a Backend,
+    /// The power mode and its name, if one is in force.
+    pub power_mode: Option<(&'a str, &'a PowerMode)>,
+    /// As the user named it.
+    pub precision: Precision,
+    /// The work.
+    pub workload: Workload,
+}
+
+impl<'a> Scenario<'a> {
+    /// Checks that the question can be asked.
+    ///
+    /// # Errors
+    /// [`ScenarioError`], naming what is impossible and the cure. A model that does not fit is no error: the prediction says so.
+    pub fn new(
+        sums: &'a ModelSums,
+        device: &'a Device,
+        backend: Option<BackendKind>,
+        precision: Precision,
+        power_mode: Option<&str>,
+        workload: Workload,
+    ) -> Result<Self, ScenarioError> {
+        let backend_kind = backend.unwrap_or(device.default_backend);
+        let backend = device
+            .backends
+            .get(&backend_kind)
+            .ok_or_else(|| ScenarioError::NoBackend {
+                device: device.id.clone(),
+                backend: backend_kind.name(),
+                known: device
+                    .backends
+                    .keys()
+                    .map(|kind| kind.name())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
+        let asked = power_mode.or(device.default_power_mode.as_deref());
+        let power_mode = match asked {
+            None => None,
+            Some(asked) => Some(
+                device
+                    .power_modes
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(asked))
+                    .map(|(name, mode)| (name.as_str(), mode))
+                    .ok_or_else(|| ScenarioError::NoPowerMode {
+                        device: device.id.clone(),
+                        mode: asked.to_owned(),
+                        known: if device.power_modes.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            device.power_modes.keys().cloned().collect::<Vec<_>>().join(", ")
+                        },
+                    })?,
+            ),
+        };
+        let Workload {
+            prompt,
+            generate,
+            depth,
+            context,
+            batch,
+            ubatch,
+            sequences,
+            threads,
+            gpu_layers,
+            ..
+        } = workload;
+        for (flag, value) in [
+            ("prompt", prompt),
+            ("generate", generate),
+            ("depth", depth),
+            ("context", context.unwrap_or(1)),
+        ] {
+            if value > MOST_TOKENS {
+                return Err(ScenarioError::TooLarge {
+                    flag,
+                    value,
+                    limit: MOST_TOKENS,
+                });
+            }
+        }
+        for (flag, value) in [
+            ("batch", batch),
+            ("ubatch", ubatch),
+            ("sequences", sequences),
+            ("threads", threads.unwrap_or(1)),
+            ("context", context.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                return Err(ScenarioError::Zero { flag });
+            }
+        }
+        let needed = depth + prompt + generate;
+        if let Some(context) = context
+            && context < needed
+        {
+            return Err(ScenarioError::ContextTooSmall {
+                context,
+                depth,
+                prompt,
+                generate,
+                needed,
+            });
+        }
+        if gpu_layers.is_some() && backend_kind == BackendKind::Cpu {
+            return Err(ScenarioError::NoGpu {
+                backend: backend_kind.name(),
+            });
+        }
+        Ok(Self {
+            sums,
+            device,
+            backend_kind,
+            backend,
+            power_mode,
+            precision,
+            workload,
+        })
+    }
+}
