@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod calibration;
 pub mod device;
+pub mod excerpt;
 pub mod model;
 pub mod perf;
 pub mod quant;

@@ -1,7 +1,41 @@
 //! A device: its memory, storage, links, power, and the backends that compute on it, each number with its source.
+//!
+//! A device is stated once, in `hardware/<id>.toml` or in a user's own file of the same form; [`Device::parse`] reads either and
+//! [`Device::validate`] holds both to the same rules, so that the rest of the crate need not check again.
+//!
+//! # Classes
+//! A backend's `class` names the calibration it borrows when it has none of its own. The classes are few and physical: what they
+//! tell apart is which of llama.cpp's kernels run and what kind of memory feeds them.
+//!
+//! | class | what it is |
+//! |---|---|
+//! | `arm-cpu` | Arm cores without dot-product instructions (Cortex-A53, A57, A72) |
+//! | `arm-cpu-dotprod` | Arm cores with `dotprod` and half-precision arithmetic (Cortex-A55, A76, A78AE) |
+//! | `arm-cpu-i8mm` | Arm cores with 8-bit matrix multiplication (Cortex-A710 and later, Oryon, Neoverse) |
+//! | `apple-cpu` | Apple's performance cores, whose share of a wide memory differs from all others |
+//! | `x86-cpu-avx2` | x86 cores with AVX2, with or without AVX-VNNI |
+//! | `x86-cpu-avx512` | x86 cores with AVX-512 and its VNNI |
+//! | `riscv-cpu` | RISC-V cores without vectors |
+//! | `cuda-integrated` | NVIDIA GPUs that compute in the host's LPDDR memory (Jetson, GB10) |
+//! | `cuda-discrete` | NVIDIA cards with GDDR memory |
+//! | `cuda-hbm` | NVIDIA accelerators with HBM |
+//! | `metal` | Apple's GPUs |
+//! | `vulkan-integrated` | GPUs that compute in the host's memory, through Vulkan |
+//! | `vulkan-discrete` | cards with their own memory, through Vulkan |
+//! | `opencl-mobile` | phone GPUs (Adreno) through OpenCL |
+//! | `none` | a device that exists only in a paper |
+
+mod facts;
+mod fault;
+mod file;
+
+pub use facts::Fact;
+pub use fault::{Fault, FaultKind};
+pub use file::DeviceFileError;
 
 use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, JoulesPerByte, JoulesPerFlop, Watts};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How a number came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -65,7 +99,41 @@ pub enum BackendKind {
     Opencl,
 }
 
-/// Dense peaks, the whole backend at its highest sustained clock.
+impl BackendKind {
+    /// The name in files and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+            Self::Vulkan => "vulkan",
+            Self::Opencl => "opencl",
+        }
+    }
+}
+
+impl fmt::Display for BackendKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Arithmetic {
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+/// Dense peaks, the whole backend at its highest sustained clock in the default power mode. On NVIDIA cards `fp16` and `bf16` are
+/// the tensor-core rates that accumulate in 32 bits, on consumer cards half of the rate printed on the box.
 pub type Peaks = BTreeMap<Arithmetic, Sourced<FlopRate>>;
 
 /// One backend of a device.
@@ -159,9 +227,12 @@ pub struct Device {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// Other ids by which it is found.
+    /// Other names by which it is found, in lower case. Published tables are matched by them: first by `device, detail`, then by `device`.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// How the machine itself states what it is: beginnings of its device-tree model or of its CPU's brand string.
+    #[serde(default)]
+    pub detect: Vec<String>,
     /// What the reader should know (variants, firmware, cooling).
     pub note: Option<String>,
     /// The backend used when none is asked for.
@@ -209,18 +280,4 @@ pub struct PaperConstants {
     pub energy_per_byte: JoulesPerByte,
     /// Key in [`Device::sources`].
     pub source: String,
-}
-
-impl BackendKind {
-    /// The name as the command line takes it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Metal => "metal",
-            Self::Vulkan => "vulkan",
-            Self::Opencl => "opencl",
-        }
-    }
 }

@@ -1,0 +1,100 @@
+//! Reading a device from TOML, with errors that point at the line.
+
+use super::{Device, Fault};
+use crate::excerpt::Excerpt;
+use std::fmt;
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// Why a text is not a device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeviceFileError {
+    /// The text is not TOML, or not of a device's form: an unknown key, a number without its unit, a missing value.
+    Form {
+        /// What is wrong, in one sentence.
+        message: String,
+        /// Where, if a place can be named.
+        at: Option<Excerpt>,
+    },
+    /// The text has the form of a device and breaks one of its rules.
+    Rule {
+        /// The rule and the key that breaks it.
+        fault: Box<Fault>,
+        /// Where, if a place can be named.
+        at: Option<Excerpt>,
+    },
+}
+
+impl DeviceFileError {
+    /// The place in the file, if one can be named.
+    #[must_use]
+    pub fn at(&self) -> Option<&Excerpt> {
+        match self {
+            Self::Form { at, .. } | Self::Rule { at, .. } => at.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for DeviceFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at() {
+            write!(f, "line {}, column {}: ", at.line, at.column)?;
+        }
+        match self {
+            Self::Form { message, .. } => f.write_str(message)?,
+            Self::Rule { fault, .. } => write!(f, "{fault}")?,
+        }
+        self.at().map_or(Ok(()), |at| write!(f, "\n{at}"))
+    }
+}
+
+impl std::error::Error for DeviceFileError {}
+
+impl Device {
+    /// Reads a device from the text of its file and validates it; the file's stem becomes the device's id.
+    ///
+    /// # Errors
+    /// [`DeviceFileError`]: what is wrong and where, for files of the catalogue and of users alike.
+    pub fn parse(id: &str, text: &str) -> Result<Self, DeviceFileError> {
+        let mut device: Self = toml::from_str(text).map_err(|error| DeviceFileError::Form {
+            message: error.message().trim_end().replace('\n', "; "),
+            at: error.span().map(|span| Excerpt::of(text, span)),
+        })?;
+        id.clone_into(&mut device.id);
+        device.validate().map_err(|fault| DeviceFileError::Rule {
+            at: locate(text, &fault.path).map(|span| Excerpt::of(text, span)),
+            fault: Box::new(fault),
+        })?;
+        Ok(device)
+    }
+}
+
+/// Bytes of the value at `path`, or of its nearest parent that the text has.
+fn locate(text: &str, path: &[String]) -> Option<Range<usize>> {
+    let root = DeTable::parse(text).ok()?;
+    let (name, rest) = path.split_first()?;
+    let (key, value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == name)?;
+    let (mut span, mut value) = (narrowest(key.span(), value.span(), value.get_ref()), value);
+    for name in rest {
+        let next = match value.get_ref() {
+            DeValue::Table(table) => table
+                .iter()
+                .find(|(key, _)| key.get_ref() == name)
+                .map(|(key, value)| (narrowest(key.span(), value.span(), value.get_ref()), value)),
+            DeValue::Array(array) => name
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| array.get(index))
+                .map(|value| (value.span(), value)),
+            _ => None,
+        };
+        let Some((next_span, next_value)) = next else { break };
+        (span, value) = (next_span, next_value);
+    }
+    Some(span)
+}
+
+/// A table is pointed at by its key, any other value by itself.
+fn narrowest(key: Range<usize>, value: Range<usize>, of: &DeValue<'_>) -> Range<usize> {
+    if matches!(of, DeValue::Table(_)) { key } else { value }
+}
