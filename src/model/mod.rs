@@ -1,12 +1,14 @@
 //! A model is the list of its weight tensors; every closed form is a sum over that list, so the forms cannot disagree.
 
 mod dimensions;
+mod error;
 mod family;
 mod file;
 mod mixer;
 mod tensor;
 
-pub use dimensions::{Dimensions, ModelError, RopeFactors};
+pub use dimensions::{Dimensions, RopeFactors};
+pub use error::ModelError;
 pub use family::Family;
 pub use file::{ModelFile, ModelFileError, Published, PublishedSize, Size};
 pub use mixer::{Attention, Mixer, Recurrent};
@@ -75,6 +77,23 @@ pub struct PaperShape {
 }
 
 impl Model {
+    /// The name of one of its tensors in a GGUF: `blk.0.attn_q.weight`, `enc.blk.0.attn_q.weight`, `output_norm.bias`, ...
+    #[must_use]
+    pub fn tensor_name(&self, tensor: &Tensor) -> String {
+        let stem = tensor.role.stem();
+        let suffix = match tensor.role {
+            Role::SsmA | Role::SsmD | Role::FfnGateInputScale | Role::FfnDownExpertsScale => "",
+            _ if tensor.bias => ".bias",
+            _ => ".weight",
+        };
+        match (tensor.layer, self.cross_attention.is_empty(), tensor.stack) {
+            (None, _, _) => format!("{stem}{suffix}"),
+            (Some(layer), true, _) => format!("blk.{layer}.{stem}{suffix}"),
+            (Some(layer), false, Stack::Encoder) => format!("enc.blk.{layer}.{stem}{suffix}"),
+            (Some(layer), false, _) => format!("dec.blk.{layer}.{stem}{suffix}"),
+        }
+    }
+
     /// Number of parameters, `Σ columns·rows·experts` over every tensor but the RoPE factor tables.
     ///
     /// Those tables are constants that the converter computes: a checkpoint has none, and its published count leaves

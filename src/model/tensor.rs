@@ -69,6 +69,60 @@ roles! {
     FfnUpExperts = "ffn_up_exps",
     FfnDownExperts = "ffn_down_exps",
     FfnGateUpExperts = "ffn_gate_up_exps",
+    FfnDownExpertsScale = "ffn_down_exps.scale",
+    FfnGateInputScale = "ffn_gate_inp.scale",
+    FfnGateInputShared = "ffn_gate_inp_shexp",
+    FfnGateShared = "ffn_gate_shexp",
+    FfnUpShared = "ffn_up_shexp",
+    FfnDownShared = "ffn_down_shexp",
+    ExpertBias = "exp_probs_b",
+    FfnPreNormExperts = "pre_ffw_norm_2",
+    FfnPostNormDense = "post_ffw_norm_1",
+    FfnPostNormExperts = "post_ffw_norm_2",
+    AttnSubNorm = "attn_sub_norm",
+    FfnSubNorm = "ffn_sub_norm",
+    Pooler = "cls",
+    ClassifierOutput = "cls.output",
+    EncoderOutputNorm = "enc.output_norm",
+    DecoderOutputNorm = "dec.output_norm",
+    CrossAttnNorm = "cross_attn_norm",
+    CrossAttnQ = "cross_attn_q",
+    CrossAttnK = "cross_attn_k",
+    CrossAttnV = "cross_attn_v",
+    CrossAttnOutput = "cross_attn_o",
+    EncoderDecoderAttnOutput = "attn_o",
+    CrossAttnRelativeBias = "cross_attn_rel_b",
+    ShortConv = "shortconv.conv",
+    ShortConvInput = "shortconv.in_proj",
+    ShortConvOutput = "shortconv.out_proj",
+    SsmConv = "ssm_conv1d",
+    SsmTimeStep = "ssm_dt",
+    SsmA = "ssm_a",
+    SsmD = "ssm_d",
+    SsmX = "ssm_x",
+    SsmIn = "ssm_in",
+    SsmBeta = "ssm_beta",
+    SsmAlpha = "ssm_alpha",
+    SsmBetaAlpha = "ssm_ba",
+    SsmNorm = "ssm_norm",
+    SsmOut = "ssm_out",
+    PerLayerTokenEmbedding = "per_layer_token_embd",
+    PerLayerModelProjection = "per_layer_model_proj",
+    PerLayerProjectionNorm = "per_layer_proj_norm",
+    PerLayerInputGate = "inp_gate",
+    PerLayerProjection = "proj",
+    PerLayerPostNorm = "post_norm",
+    LayerOutputScale = "layer_output_scale",
+    AltupProjection = "altup_proj",
+    AltupUnembedding = "altup_unembd_proj",
+    AltupCorrectCoefficients = "altup_correct_coef",
+    AltupCorrectScale = "altup_correct_scale",
+    AltupPredictCoefficients = "altup_predict_coef",
+    AltupRouter = "altup_router",
+    AltupRouterNorm = "altup_router_norm",
+    LaurelLeft = "laurel_l",
+    LaurelRight = "laurel_r",
+    LaurelPostNorm = "laurel_post_norm",
 }
 
 /// How the forward pass of one token uses a tensor.
@@ -113,6 +167,7 @@ pub struct Tensor {
     /// Of `experts`, how many one token uses.
     pub experts_used: u64,
     /// Number of dimensions in the file (1 to 3): quantisation leaves vectors alone.
+    /// A stack of vectors (the biases of experts) has two: `columns` and `experts`.
     pub dimensions: u8,
     /// How a token uses it.
     pub usage: Use,
@@ -127,6 +182,16 @@ impl Tensor {
     #[must_use]
     pub const fn elements(&self) -> u64 {
         self.columns * self.rows * self.experts
+    }
+
+    /// The extents in the file, GGUF's `ne` without the trailing ones.
+    #[must_use]
+    pub fn shape(&self) -> Vec<u64> {
+        match self.dimensions {
+            0 | 1 => vec![self.columns],
+            2 => vec![self.columns, self.rows * self.experts],
+            _ => vec![self.columns, self.rows, self.experts],
+        }
     }
 
     /// The share of the tensor that one token uses, `experts_used / experts`.

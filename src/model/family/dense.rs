@@ -1,65 +1,30 @@
-//! Decoder-only transformers with one feed-forward network a layer.
+//! Decoder-only transformers whose layers are norm, attention, norm, feed-forward.
 
+use super::block::{
+    Biases, Mixture, around, attention, feed_forward, head_norms, projections, rope_tables, shared_expert,
+};
 use super::list::TensorList;
-use crate::model::{Attention, Dimensions, Mixer, ModelError, Role, RopeFactors};
+use crate::model::{Dimensions, ModelError, Role};
 
-/// The embedding, the head and the RoPE table around the layers.
-fn around(list: &mut TensorList, d: &Dimensions, tied: bool) {
-    list.embedding(d.hidden_size, d.vocabulary_size, tied);
-    list.head(d.hidden_size, d.vocabulary_size, tied);
-    if d.rope_factors == Some(RopeFactors::Frequencies) {
-        list.vector(Role::RopeFrequencies, d.head_dim() / 2);
-    }
-}
-
-/// The window of a layer: none for those with full attention.
-fn window(d: &Dimensions, layer: u64) -> Option<u64> {
-    match d.full_attention_every {
-        Some(every) if (layer + 1).is_multiple_of(every) => None,
-        _ => d.sliding_window,
-    }
-}
-
-/// The attention of one layer.
-fn attention(list: &mut TensorList, d: &Dimensions, layer: u64) {
-    list.mixers.push(Mixer::Attention(Attention {
-        heads: d.heads,
-        kv_heads: d.kv_heads(),
-        key_length: d.head_dim(),
-        value_length: d.head_dim(),
-        window: window(d, layer),
-        shares_cache: false,
-        bidirectional: false,
-    }));
-}
-
-/// Separate query, key, value and output projections.
-fn projections(list: &mut TensorList, d: &Dimensions, bias: bool, output_bias: bool) {
-    let (query, kv) = (d.heads * d.head_dim(), d.kv_heads() * d.head_dim());
-    list.linear(Role::AttnQ, d.hidden_size, query, bias);
-    list.linear(Role::AttnK, d.hidden_size, kv, bias);
-    list.linear(Role::AttnV, d.hidden_size, kv, bias);
-    list.linear(Role::AttnOutput, query, d.hidden_size, output_bias);
-}
-
-/// Gate, up and down.
-fn feed_forward(list: &mut TensorList, d: &Dimensions, bias: bool) {
-    list.linear(Role::FfnGate, d.hidden_size, d.feed_forward_size, bias);
-    list.linear(Role::FfnUp, d.hidden_size, d.feed_forward_size, bias);
-    list.linear(Role::FfnDown, d.feed_forward_size, d.hidden_size, bias);
-}
-
-/// Norm, attention, norm, gated feed-forward.
+/// Norm, attention, norm, gated feed-forward or a mixture of such; biases as stated.
 pub(super) fn llama(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    let mixture = d.experts.map(|_| Mixture::needed(list, d)).transpose()?;
     around(list, d, d.tied_embeddings);
     list.layers(d.layers, |list, layer| {
         list.vector(Role::AttnNorm, d.hidden_size);
-        projections(list, d, d.attention_bias, d.attention_output_bias);
+        projections(list, d, Biases::stated(d));
         list.vector(Role::FfnNorm, d.hidden_size);
-        feed_forward(list, d, d.feed_forward_bias);
+        match mixture {
+            Some(mixture) => {
+                mixture.router(list, d, false);
+                mixture.networks(list, d);
+                shared_expert(list, d);
+            }
+            None => feed_forward(list, d, d.feed_forward_size, d.feed_forward_bias),
+        }
         attention(list, d, layer);
-        Ok(())
-    })
+    });
+    Ok(())
 }
 
 /// As Llama, with biases on query, key and value.
@@ -67,25 +32,120 @@ pub(super) fn qwen2(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelEr
     around(list, d, d.tied_embeddings);
     list.layers(d.layers, |list, layer| {
         list.vector(Role::AttnNorm, d.hidden_size);
-        projections(list, d, true, false);
+        projections(
+            list,
+            d,
+            Biases {
+                inputs: true,
+                output: false,
+            },
+        );
         list.vector(Role::FfnNorm, d.hidden_size);
-        feed_forward(list, d, false);
+        feed_forward(list, d, d.feed_forward_size, false);
         attention(list, d, layer);
-        Ok(())
-    })
+    });
+    Ok(())
 }
 
-/// Norms before and after each block, a tied head, a window in every other layer.
-pub(super) fn gemma2(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+/// As Llama, with norms of query and key.
+pub(super) fn qwen3(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    around(list, d, d.tied_embeddings);
+    list.layers(d.layers, |list, layer| {
+        list.vector(Role::AttnNorm, d.hidden_size);
+        projections(list, d, Biases::stated(d));
+        head_norms(list, d);
+        list.vector(Role::FfnNorm, d.hidden_size);
+        feed_forward(list, d, d.feed_forward_size, false);
+        attention(list, d, layer);
+    });
+    Ok(())
+}
+
+/// Norms after each block and none before; norms over the whole of query and key.
+pub(super) fn olmo2(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    around(list, d, d.tied_embeddings);
+    list.layers(d.layers, |list, layer| {
+        projections(list, d, Biases::NONE);
+        list.vector(Role::AttnQNorm, d.heads * d.head_dim());
+        list.vector(Role::AttnKNorm, d.kv_heads() * d.head_dim());
+        list.vector(Role::AttnPostNorm, d.hidden_size);
+        feed_forward(list, d, d.feed_forward_size, false);
+        list.vector(Role::FfnPostNorm, d.hidden_size);
+        attention(list, d, layer);
+    });
+    Ok(())
+}
+
+/// As Llama, with norms inside the attention and the feed-forward and a tied head.
+pub(super) fn bitnet(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
     around(list, d, true);
     list.layers(d.layers, |list, layer| {
         list.vector(Role::AttnNorm, d.hidden_size);
-        projections(list, d, false, false);
-        list.vector(Role::AttnPostNorm, d.hidden_size);
+        list.vector(Role::AttnSubNorm, d.hidden_size);
+        projections(list, d, Biases::NONE);
         list.vector(Role::FfnNorm, d.hidden_size);
-        feed_forward(list, d, false);
-        list.vector(Role::FfnPostNorm, d.hidden_size);
+        list.vector(Role::FfnSubNorm, d.feed_forward_size);
+        feed_forward(list, d, d.feed_forward_size, false);
         attention(list, d, layer);
-        Ok(())
-    })
+    });
+    Ok(())
+}
+
+/// LayerNorms with biases, a head of its own, as Llama otherwise.
+pub(super) fn stablelm(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    list.embedding(d, false);
+    list.head(|list| {
+        list.layer_norm(Role::OutputNorm, d.hidden_size);
+        list.matrix(Role::Output, d.hidden_size, d.vocabulary_size);
+    });
+    list.layers(d.layers, |list, layer| {
+        list.layer_norm(Role::AttnNorm, d.hidden_size);
+        projections(list, d, Biases::stated(d));
+        list.layer_norm(Role::FfnNorm, d.hidden_size);
+        feed_forward(list, d, d.feed_forward_size, false);
+        attention(list, d, layer);
+    });
+    Ok(())
+}
+
+/// One norm a layer before attention and feed-forward in parallel; biases everywhere, no gate.
+pub(super) fn phi2(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    list.embedding(d, false);
+    list.head(|list| {
+        list.layer_norm(Role::OutputNorm, d.hidden_size);
+        list.linear(Role::Output, d.hidden_size, d.vocabulary_size, true);
+    });
+    list.layers(d.layers, |list, layer| {
+        list.layer_norm(Role::AttnNorm, d.hidden_size);
+        let (query, kv) = (d.heads * d.head_dim(), d.kv_heads() * d.head_dim());
+        list.linear(Role::AttnQkv, d.hidden_size, query + 2 * kv, true);
+        list.linear(Role::AttnOutput, query, d.hidden_size, true);
+        list.linear(Role::FfnUp, d.hidden_size, d.feed_forward_size, true);
+        list.linear(Role::FfnDown, d.feed_forward_size, d.hidden_size, true);
+        attention(list, d, layer);
+    });
+    Ok(())
+}
+
+/// Query, key and value in one matrix, gate and up in another.
+pub(super) fn phi3(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
+    list.embedding(d, d.tied_embeddings);
+    rope_tables(list, d);
+    list.layers(d.layers, |list, layer| {
+        list.vector(Role::AttnNorm, d.hidden_size);
+        let (query, kv) = (d.heads * d.head_dim(), d.kv_heads() * d.head_dim());
+        list.matrix(Role::AttnQkv, d.hidden_size, query + 2 * kv);
+        list.matrix(Role::AttnOutput, query, d.hidden_size);
+        list.vector(Role::FfnNorm, d.hidden_size);
+        list.matrix(Role::FfnUp, d.hidden_size, 2 * d.feed_forward_size);
+        list.matrix(Role::FfnDown, d.feed_forward_size, d.hidden_size);
+        attention(list, d, layer);
+    });
+    list.head(|list| {
+        list.vector(Role::OutputNorm, d.hidden_size);
+        if !d.tied_embeddings {
+            list.matrix(Role::Output, d.hidden_size, d.vocabulary_size);
+        }
+    });
+    Ok(())
 }
