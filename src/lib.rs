@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod calibration;
 pub mod device;
 pub mod excerpt;
+pub mod gguf;
 pub mod model;
 pub mod perf;
 pub mod quant;

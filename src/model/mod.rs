@@ -4,6 +4,7 @@ mod dimensions;
 mod error;
 mod family;
 mod file;
+pub mod gguf;
 mod mixer;
 mod tensor;
 

@@ -1,6 +1,7 @@
 //! The one integration test binary.
-#![allow(clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod devices;
+mod gguf;
 mod import;
 mod models;
