@@ -123,6 +123,14 @@ roles! {
     LaurelLeft = "laurel_l",
     LaurelRight = "laurel_r",
     LaurelPostNorm = "laurel_post_norm",
+    AttnQA = "attn_q_a",
+    AttnQANorm = "attn_q_a_norm",
+    AttnQB = "attn_q_b",
+    AttnKvA = "attn_kv_a_mqa",
+    AttnKvANorm = "attn_kv_a_norm",
+    AttnKvB = "attn_kv_b",
+    AttnKB = "attn_k_b",
+    AttnVB = "attn_v_b",
 }
 
 /// How the forward pass of one token uses a tensor.

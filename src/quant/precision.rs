@@ -155,7 +155,9 @@ impl Precision {
 
 /// `quantised` for the weight of a linear layer other than the output head, else half precision.
 fn linear_or(tensor: &Tensor, quantised: BlockType) -> BlockType {
-    let linear = tensor.usage == Use::Multiply && is_matrix(tensor) && tensor.role != Role::Output;
+    let linear = tensor.usage == Use::Multiply
+        && is_matrix(tensor)
+        && !matches!(tensor.role, Role::Output | Role::ShortConv | Role::SsmConv);
     if linear { quantised } else { BlockType::F16 }
 }
 

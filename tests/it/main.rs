@@ -5,3 +5,4 @@ mod devices;
 mod gguf;
 mod import;
 mod models;
+mod sizes;
