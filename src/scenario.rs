@@ -1,6 +1,7 @@
 //! A scenario: one model in one precision on one backend of one device, doing one piece of work.
 
 use crate::device::{Backend, BackendKind, Device, PowerMode};
+use crate::perf::memory::{CacheError, Footprint};
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
 
@@ -135,6 +136,9 @@ pub enum ScenarioError {
         /// the backend
         backend: &'static str,
     },
+    /// The KV cache cannot be stored as asked.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// No peak for the arithmetic that the precision needs.
     #[error(
         "{device}'s {backend} backend states no peak for {arithmetic}, which {precision} needs; add it under [backends.{backend}.peaks]"
@@ -171,6 +175,8 @@ pub struct Scenario<'a> {
     pub precision: Precision,
     /// The work.
     pub workload: Workload,
+    /// What it needs in memory.
+    pub(crate) footprint: Footprint,
 }
 
 impl<'a> Scenario<'a> {
@@ -274,6 +280,7 @@ impl<'a> Scenario<'a> {
                 backend: backend_kind.name(),
             });
         }
+        let footprint = Footprint::new(sums, backend_kind, backend, &workload)?;
         Ok(Self {
             sums,
             device,
@@ -282,6 +289,7 @@ impl<'a> Scenario<'a> {
             power_mode,
             precision,
             workload,
+            footprint,
         })
     }
 }

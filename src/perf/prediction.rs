@@ -99,15 +99,15 @@ pub struct Prediction<'a> {
     pub kv_cache_bytes: f64,
     /// The compute buffer.
     pub activation_bytes: f64,
-    /// What repacking adds.
+    /// Weights written once more in the layout of the CPU's kernels.
     pub repacked_bytes: f64,
     /// What the runtime holds besides.
     pub runtime_bytes: f64,
-    /// Sum of the five.
+    /// What must stay in memory ([`Footprint::total`](crate::perf::memory::Footprint::total)).
     pub memory_bytes: f64,
     /// What the device leaves to users.
     pub capacity_bytes: f64,
-    /// `memory_bytes <= capacity_bytes`.
+    /// Whether what lies on the device and on the host fits there.
     pub fits: bool,
     /// FLOPs per byte of a token.
     pub arithmetic_intensity: f64,
@@ -285,7 +285,7 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
         runtime_bytes: memory.runtime,
         memory_bytes,
         capacity_bytes: capacity,
-        fits: memory_bytes <= capacity,
+        fits: memory.fits(device, backend),
         arithmetic_intensity: flops_per_token / bytes_per_token,
         ridge_intensity: peak.map(|peak| peak / machine.bandwidth),
         compute_s: decode_s.map(|_| compute_s),
@@ -312,7 +312,11 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
             prefill_tokens_per_s: prefill_rate
                 .zip(prefill_sigma)
                 .map(|(rate, sigma)| interval(rate, sigma)),
-            memory_bytes: Some(interval(memory_bytes, memory_sigma)),
+            // a system with memory to spare shows the old layout of repacked weights as resident too
+            memory_bytes: Some([
+                interval(memory_bytes, memory_sigma)[0],
+                interval(memory.peak(), memory_sigma)[1],
+            ]),
             decode_energy_j_per_token: decode_energy
                 .zip(decode_sigma)
                 .map(|(energy, sigma)| interval(energy, sigma.hypot(ENERGY_CONSTANT_SIGMA))),

@@ -222,7 +222,7 @@ impl ModelSums {
             encoder_activation_bytes: encoder_graph.activation_bytes,
             hidden_size: model.hidden_size as f64,
             knowledge: model.knowledge,
-            memory: MemorySums::new(model),
+            memory: MemorySums::new(model, types),
         }
     }
 }

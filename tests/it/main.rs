@@ -4,5 +4,6 @@
 mod devices;
 mod gguf;
 mod import;
+mod memory;
 mod models;
 mod sizes;

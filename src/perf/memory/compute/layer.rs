@@ -1,0 +1,238 @@
+//! What of a layer decides which tensors its graph has.
+
+use crate::model::{Attention, Mixer, Model, Recurrent, Role, Stack, Tensor, Use};
+
+/// What of a model its graph depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::perf::memory) struct Shape {
+    pub hidden_size: u64,
+    /// Width of the logits, 0 for a model without an output head.
+    pub logits: u64,
+    /// llama.cpp's name of the architecture, for the habits that no tensor shows.
+    pub architecture: String,
+    /// The layers that stand for all, in order.
+    pub(super) layers: Vec<Layer>,
+}
+
+impl Shape {
+    pub(in crate::perf::memory) fn new(model: &Model) -> Self {
+        let has_head = model
+            .tensors
+            .iter()
+            .any(|tensor| tensor.role == Role::Output || tensor.usage == Use::LookUpAndMultiply);
+        Self {
+            hidden_size: model.hidden_size,
+            logits: if has_head { model.vocabulary_size } else { 0 },
+            architecture: model.architecture.clone(),
+            layers: representatives(&layers(model)),
+        }
+    }
+}
+
+/// How a layer's feed-forward network is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FeedForward {
+    /// None.
+    Absent,
+    /// `down(act(gate(x)) · up(x))`, `size` wide.
+    Gated { size: u64 },
+    /// Gate and up are one matrix.
+    Fused { size: u64 },
+    /// `down(act(up(x)))`.
+    Plain { size: u64 },
+    /// `used` of `experts`, each `size` wide; `fused`: gate and up of an expert are one matrix.
+    Experts {
+        experts: u64,
+        used: u64,
+        size: u64,
+        fused: bool,
+    },
+}
+
+/// How the layer mixes tokens, with the widths of its projections.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Mix {
+    /// Attention; `query`, `key` and `value` are rows of the projections.
+    Attention {
+        attention: Attention,
+        query: u64,
+        key: u64,
+        value: u64,
+        /// One matrix projects all three.
+        fused: bool,
+        /// Query and key are normed head by head.
+        head_norms: bool,
+        /// Query and key are normed over all heads.
+        full_norms: bool,
+        /// The query projection also gives a gate for the result.
+        gated: bool,
+    },
+    /// A short convolution between two gates.
+    Convolution(Recurrent),
+    /// Gated delta rule: `mixed` channels go through a convolution, `inner` come out.
+    Delta { state: Recurrent, mixed: u64, inner: u64 },
+    /// Another recurrence; `projected` is the width of its input projections together.
+    Other { state: Recurrent, projected: u64 },
+}
+
+/// The shape of one layer; layers of one shape have one graph.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Layer {
+    pub mix: Mix,
+    pub feed_forward: FeedForward,
+    /// A norm before attention.
+    pub attention_norm: bool,
+    /// A norm of what attention adds.
+    pub attention_post_norm: bool,
+    /// A norm of the stream after attention has been added.
+    pub attention_output_norm: bool,
+    /// A norm before the feed-forward network.
+    pub feed_forward_norm: bool,
+    /// A norm of what the feed-forward network adds.
+    pub feed_forward_post_norm: bool,
+    /// A norm of the stream after the feed-forward network has been added.
+    pub output_norm: bool,
+}
+
+/// The weights of one layer by role.
+struct Weights<'a>(Vec<&'a Tensor>);
+
+impl Weights<'_> {
+    fn get(&self, role: Role) -> Option<&Tensor> {
+        self.0
+            .iter()
+            .find(|tensor| tensor.role == role && !tensor.bias)
+            .copied()
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.get(role).is_some()
+    }
+
+    fn rows(&self, role: Role) -> Option<u64> {
+        self.get(role).map(|tensor| tensor.rows)
+    }
+
+    fn mix(&self, mixer: Mixer, hidden_size: u64) -> Mix {
+        match mixer {
+            Mixer::Attention(attention) => {
+                let query = attention.heads * attention.key_length;
+                Mix::Attention {
+                    attention,
+                    query,
+                    key: attention.kv_heads * attention.key_length,
+                    value: attention.kv_heads * attention.value_length,
+                    fused: self.has(Role::AttnQkv),
+                    head_norms: self
+                        .get(Role::AttnQNorm)
+                        .is_some_and(|norm| norm.columns == attention.key_length),
+                    full_norms: self
+                        .get(Role::AttnQNorm)
+                        .is_some_and(|norm| norm.columns != attention.key_length),
+                    gated: self.rows(Role::AttnQ).is_some_and(|rows| rows == 2 * query),
+                }
+            }
+            Mixer::Recurrent(state) => match (self.rows(Role::AttnQkv), self.rows(Role::AttnGate)) {
+                (Some(mixed), Some(inner)) => Mix::Delta { state, mixed, inner },
+                _ if state.recurrent_state == 0 => Mix::Convolution(state),
+                _ => Mix::Other {
+                    state,
+                    projected: self
+                        .0
+                        .iter()
+                        .filter(|tensor| tensor.dimensions == 2 && tensor.columns == hidden_size)
+                        .filter(|tensor| {
+                            !matches!(
+                                tensor.role,
+                                Role::FfnGate | Role::FfnUp | Role::FfnGateInput | Role::FfnDown
+                            )
+                        })
+                        .map(|tensor| tensor.rows)
+                        .sum(),
+                },
+            },
+        }
+    }
+
+    fn feed_forward(&self) -> FeedForward {
+        if let Some(down) = self.get(Role::FfnDownExperts) {
+            return FeedForward::Experts {
+                experts: down.experts,
+                used: down.experts_used,
+                size: down.columns,
+                fused: self.has(Role::FfnGateUpExperts),
+            };
+        }
+        match (self.get(Role::FfnDown), self.rows(Role::FfnUp)) {
+            (Some(down), _) if self.has(Role::FfnGate) => FeedForward::Gated { size: down.columns },
+            (Some(down), Some(up)) if up == 2 * down.columns => FeedForward::Fused { size: down.columns },
+            (Some(down), _) => FeedForward::Plain { size: down.columns },
+            (None, _) => FeedForward::Absent,
+        }
+    }
+
+    fn layer(&self, mixer: Mixer, hidden_size: u64) -> Layer {
+        let attention_norm = self.has(Role::AttnNorm);
+        // without an `ffn_norm`, `post_attention_norm` is applied to the stream in its place; OLMo 2 has norms of what is
+        // added only, and none before
+        let post_norm_is_before_feed_forward = attention_norm && !self.has(Role::FfnNorm);
+        Layer {
+            mix: self.mix(mixer, hidden_size),
+            feed_forward: self.feed_forward(),
+            attention_norm,
+            attention_post_norm: self.has(Role::AttnPostNorm) && !post_norm_is_before_feed_forward,
+            attention_output_norm: self.has(Role::AttnOutputNorm),
+            feed_forward_norm: self.has(Role::FfnNorm)
+                || (self.has(Role::AttnPostNorm) && post_norm_is_before_feed_forward),
+            feed_forward_post_norm: self.has(Role::FfnPostNorm),
+            output_norm: self.has(Role::LayerOutputNorm),
+        }
+    }
+}
+
+/// The shapes of the layers that decode (or, of a model that only encodes, of its encoder), in order.
+fn layers(model: &Model) -> Vec<Layer> {
+    let encoder_only = model
+        .tensors
+        .iter()
+        .all(|tensor| tensor.layer.is_none() || tensor.stack == Stack::Encoder);
+    let stack = if encoder_only { Stack::Encoder } else { Stack::Decoder };
+    let mut weights: Vec<Vec<&Tensor>> = Vec::new();
+    for tensor in model.tensors.iter().filter(|tensor| tensor.stack == stack) {
+        if let Some(layer) = tensor.layer {
+            let layer = layer as usize;
+            if layer >= weights.len() {
+                if layer >= model.mixers.len() {
+                    continue;
+                }
+                weights.resize_with(layer + 1, Vec::new);
+            }
+            weights[layer].push(tensor);
+        }
+    }
+    let first = model.mixers.len().saturating_sub(weights.len());
+    let first = if encoder_only { 0 } else { first };
+    weights
+        .into_iter()
+        .zip(&model.mixers[first..])
+        .map(|(tensors, &mixer)| Weights(tensors).layer(mixer, model.hidden_size))
+        .collect()
+}
+
+/// As few of the layers as give the allocator every situation it meets: the first, the last two, and of each kind of pair of
+/// neighbours the first pair.
+fn representatives(layers: &[Layer]) -> Vec<Layer> {
+    let last = layers.len().saturating_sub(1);
+    let mut chosen: Vec<usize> = vec![0, last.saturating_sub(1), last];
+    let mut seen: Vec<(Layer, Layer)> = Vec::new();
+    for at in 1..layers.len() {
+        let pair = (layers[at - 1], layers[at]);
+        if !seen.contains(&pair) {
+            seen.push(pair);
+            chosen.extend([at - 1, at]);
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen.into_iter().filter_map(|at| layers.get(at).copied()).collect()
+}
