@@ -2,5 +2,6 @@
 
 pub mod import;
 pub mod measurement;
+pub mod synthetic;
 
 pub use measurement::{Engine, Measurement, Phase};

@@ -6,12 +6,14 @@
 mod error;
 mod read;
 mod split;
+mod write;
 
 use std::collections::BTreeMap;
 
 pub use error::{Fault, GgufError, Item, NotAModel};
 pub use read::{ParseError, limits, parse};
 pub use split::read_header;
+pub use write::{Contents, Data, NewTensor, Progress, WriteError, write};
 
 use crate::quant::BlockType;
 

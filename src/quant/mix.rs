@@ -51,6 +51,12 @@ macro_rules! mixes {
                 match self { $(Self::$name => $description,)* }
             }
 
+            /// Its number in a GGUF's `general.file_type`.
+            #[must_use]
+            pub const fn file_type(self) -> u32 {
+                match self { $(Self::$name => $id,)* }
+            }
+
             /// The mix of a GGUF's `general.file_type`.
             #[must_use]
             pub const fn from_file_type(id: u32) -> Option<Self> {

@@ -157,7 +157,7 @@ fn wide_elements(tensor: &Tensor) -> u128 {
 }
 
 /// The widest input of a matrix that leads back from a feed-forward layer.
-fn widest_feed_forward(tensors: &[Tensor]) -> u64 {
+pub(super) fn widest_feed_forward(tensors: &[Tensor]) -> u64 {
     tensors
         .iter()
         .filter(|tensor| {

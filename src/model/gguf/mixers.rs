@@ -263,10 +263,15 @@ fn recurrent(metadata: &Metadata, hidden_size: u64) -> Recurrent {
             product(&[number("ssm.state_size"), inner]),
         )
     };
+    let flops_per_token = match recurrent_state {
+        // The two gates of a short convolution.
+        0 => product(&[2, hidden_size]),
+        // Each element of the state is decayed, read by the key, corrected and read by the query.
+        state => product(&[7, state]),
+    };
     Recurrent {
         convolution_state,
         recurrent_state,
-        // Decay, correction, update and read-out of each element of the state, a multiplication and an addition each.
-        flops_per_token: product(&[8, recurrent_state]),
+        flops_per_token,
     }
 }

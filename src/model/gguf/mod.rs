@@ -5,9 +5,11 @@ mod names;
 
 use std::path::Path;
 
+use super::family::widest_feed_forward;
 use super::{Family, Knowledge, Mixer, Model, PaperShape, Role, Stack, Tensor, Use};
 use crate::gguf::{GgufError, Header, Metadata, NotAModel, TensorInfo, Value, read_header};
 use names::TensorName;
+pub use names::tensor_name;
 
 /// More layers than this are refused (llama.cpp itself refuses more than 512).
 const MOST_LAYERS: u64 = 4096;
@@ -73,11 +75,14 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
             .to_owned(),
         architecture: architecture.to_owned(),
         knowledge: if known { Knowledge::Exact } else { Knowledge::Generic },
-        tensors,
         mixers,
         cross_attention,
         hidden_size: shape.hidden_size,
-        feed_forward_size: shape.feed_forward_size,
+        feed_forward_size: match widest_feed_forward(&tensors) {
+            0 => shape.feed_forward_size,
+            widest => widest,
+        },
+        tensors,
         vocabulary_size: shape.vocabulary_size,
         context_length: count(metadata, "context_length"),
         experts: shape.experts,
@@ -219,10 +224,7 @@ impl<'a> Shape<'a> {
             layers,
             decoder_layers,
             hidden_size,
-            feed_forward_size: count(metadata, "expert_feed_forward_length")
-                .filter(|&size| size > 0)
-                .or_else(|| count(metadata, "feed_forward_length"))
-                .unwrap_or(0),
+            feed_forward_size: count(metadata, "feed_forward_length").unwrap_or(0),
             vocabulary_size: tokens.or_else(|| count(metadata, "vocab_size")).or(rows).unwrap_or(0),
             experts,
             experts_used: count(metadata, "expert_used_count").unwrap_or(0).min(experts),
@@ -277,7 +279,10 @@ impl<'a> Shape<'a> {
     fn stack(&self, name: &TensorName<'_>) -> Stack {
         match (name.stack, name.stem) {
             (Some(Stack::Encoder), _) => Stack::Encoder,
-            (_, "output" | "output_norm") => Stack::Head,
+            (_, "enc.output_norm") => Stack::Encoder,
+            (_, "output" | "output_norm" | "dec.output_norm") => Stack::Head,
+            // LFM2 stores its output norm under this name.
+            (_, "token_embd_norm") if self.architecture.starts_with("lfm2") => Stack::Head,
             _ if self.encoder_only => Stack::Encoder,
             _ => Stack::Decoder,
         }

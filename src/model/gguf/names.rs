@@ -1,6 +1,6 @@
 //! The names of tensors, taken apart.
 
-use crate::model::{Role, Stack};
+use crate::model::{Model, Role, Stack, Tensor};
 
 /// `dec.blk.3.attn_q.bias`: stack, layer, stem and suffix.
 pub(super) struct TensorName<'a> {
@@ -16,10 +16,10 @@ pub(super) struct TensorName<'a> {
 
 impl<'a> TensorName<'a> {
     pub(super) fn parse(name: &'a str) -> Self {
-        let (stack, rest) = if let Some(rest) = name.strip_prefix("enc.") {
-            (Some(Stack::Encoder), rest)
-        } else if let Some(rest) = name.strip_prefix("dec.") {
-            (Some(Stack::Decoder), rest)
+        let (stack, rest) = if name.starts_with("enc.blk.") {
+            (Some(Stack::Encoder), &name[4..])
+        } else if name.starts_with("dec.blk.") {
+            (Some(Stack::Decoder), &name[4..])
         } else {
             (None, name)
         };
@@ -44,6 +44,33 @@ impl<'a> TensorName<'a> {
     pub(super) fn role(&self) -> Role {
         Role::from_stem(self.stem)
     }
+}
+
+/// The name of a tensor of `model` in a GGUF file; none if its role is not known.
+///
+/// The two stacks of an encoder-decoder count their layers apart, which `enc.` and `dec.` before the name say.
+#[must_use]
+pub fn tensor_name(model: &Model, tensor: &Tensor) -> Option<String> {
+    if tensor.role == Role::Other {
+        return None;
+    }
+    let stack = match tensor.stack {
+        _ if model.cross_attention.is_empty() => "",
+        Stack::Encoder => "enc.",
+        Stack::Decoder | Stack::Head => "dec.",
+    };
+    let layer = tensor
+        .layer
+        .map(|layer| format!("{stack}blk.{layer}."))
+        .unwrap_or_default();
+    let stem = tensor.role.stem();
+    let suffix = match tensor.role {
+        _ if tensor.bias => ".bias",
+        // These are stored under their bare names.
+        Role::SsmA | Role::FfnDownExpertsScale | Role::FfnGateInputScale => "",
+        _ => ".weight",
+    };
+    Some(format!("{layer}{stem}{suffix}"))
 }
 
 /// A file's stem without the number of its part: `model-00001-of-00003` is `model`.

@@ -1,0 +1,193 @@
+//! Random blocks of every block type, with scales that are small and finite.
+
+use std::collections::BTreeMap;
+use std::io::{Result, Write};
+
+use crate::model::{Role, Tensor};
+use crate::quant::BlockType;
+
+/// What kind of values a tensor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Values {
+    /// About 0.02, of either sign: matrices and biases.
+    Weights,
+    /// 1 to 1.25: norms and scales.
+    Ones,
+    /// -1 to -1.25: rates of decay.
+    Decays,
+}
+
+impl Values {
+    pub(super) fn of(tensor: &Tensor) -> Self {
+        match tensor.role {
+            Role::SsmA => Self::Decays,
+            _ if tensor.dimensions <= 1 && !tensor.bias => Self::Ones,
+            _ => Self::Weights,
+        }
+    }
+}
+
+/// Length of the run of blocks that is kept of each block type, about, bytes.
+const RUN: u64 = 4 << 20;
+
+/// One run of random blocks for each block type in use: tensors are stitched from it, each from another place on.
+#[derive(Default)]
+pub(super) struct Pool {
+    runs: BTreeMap<(BlockType, Values), Vec<u8>>,
+    random: Random,
+}
+
+impl Pool {
+    /// Writes `bytes` bytes (whole blocks) of a tensor.
+    pub(super) fn write(
+        &mut self,
+        output: &mut dyn Write,
+        block_type: BlockType,
+        values: Values,
+        bytes: u64,
+    ) -> Result<()> {
+        let run = self
+            .runs
+            .entry((block_type, values))
+            .or_insert_with(|| run(block_type, values, &mut self.random));
+        let blocks = run.len() as u64 / block_type.block_bytes();
+        let mut start = (self.random.next() % blocks.max(1) * block_type.block_bytes()) as usize;
+        let mut left = bytes;
+        while left > 0 {
+            let rest = run.get(start..).unwrap_or_default();
+            let length = left.min(rest.len() as u64);
+            output.write_all(rest.get(..length as usize).unwrap_or_default())?;
+            left -= length;
+            start = 0;
+        }
+        Ok(())
+    }
+}
+
+fn run(block_type: BlockType, values: Values, random: &mut Random) -> Vec<u8> {
+    let length = block_type.block_bytes() as usize;
+    let blocks = RUN as usize / length;
+    let mut run = vec![0; blocks * length];
+    for word in run.chunks_mut(8) {
+        word.copy_from_slice(&random.next().to_le_bytes()[..word.len()]);
+    }
+    for block in run.chunks_exact_mut(length) {
+        settle(block, block_type, values);
+    }
+    run
+}
+
+/// Makes a block of random bits one of finite values: sets its scales, or the exponent of a plain number.
+fn settle(block: &mut [u8], block_type: BlockType, values: Values) {
+    use BlockType as B;
+    let mut half = |offset: usize, bits: u16| put(block, offset, bits.to_le_bytes());
+    match block_type {
+        B::F32 => settle_f32(block, values),
+        // Exponents of 2^-6, so that values are 0.016 to 0.031, of either sign; or the sign and exponent of one.
+        B::F16 => plain_16(block, values, 0x83ff, 0x2400, 0x3c00),
+        B::BF16 => plain_16(block, values, 0x807f, 0x3c80, 0x3f80),
+        B::Q4_0 | B::Q5_0 | B::IQ4_NL => half(0, HALF_2_8),
+        B::Q8_0 => half(0, HALF_2_12),
+        B::Q4_1 | B::Q5_1 => {
+            half(0, HALF_2_8);
+            half(2, HALF_MINUS_2_5);
+        }
+        B::Q8_1 => {
+            half(0, HALF_2_12);
+            half(2, HALF_2_8);
+        }
+        B::Q2_K => {
+            half(80, HALF_2_10);
+            half(82, HALF_2_10);
+        }
+        B::Q3_K => half(108, HALF_2_12),
+        B::Q4_K | B::Q5_K => {
+            half(0, HALF_2_14);
+            half(2, HALF_2_12);
+        }
+        B::Q6_K => half(208, HALF_2_14),
+        B::Q8_K => put(block, 0, 2.0_f32.powi(-12).to_le_bytes()),
+        B::IQ2_XXS | B::IQ2_XS | B::IQ2_S | B::IQ3_XXS | B::IQ3_S => half(0, HALF_2_12),
+        B::IQ1_S => half(0, HALF_2_8),
+        B::IQ1_M => settle_iq1_m(block),
+        B::IQ4_XS => half(0, HALF_2_14),
+        B::TQ1_0 => half(52, HALF_2_6),
+        B::TQ2_0 => half(64, HALF_2_6),
+        B::Q1_0 | B::Q2_0 => half(0, HALF_2_6),
+        // A power of two: 2^(117 - 128), times 0 to 12.
+        B::MXFP4 => put(block, 0, [117]),
+        // Four scales of 4 exponent and 3 mantissa bits: 2^-6 and up to its double, halved.
+        B::NVFP4 => {
+            for scale in block.iter_mut().take(4) {
+                *scale = 0x08 | (*scale & 0x07);
+            }
+        }
+        B::F64 => put(block, 0, 2.0_f64.powi(-6).to_le_bytes()),
+        B::I8 | B::I16 | B::I32 | B::I64 | B::NF4 | B::INT8_ROW | B::INT8_TENSOR => {}
+    }
+}
+
+/// Half-precision powers of two: the exponent plus 15, above 10 bits of mantissa.
+const HALF_2_6: u16 = 9 << 10;
+const HALF_2_8: u16 = 7 << 10;
+const HALF_2_10: u16 = 5 << 10;
+const HALF_2_12: u16 = 3 << 10;
+const HALF_2_14: u16 = 1 << 10;
+/// -2^-5, the least value of a block of 4-bit weights whose scale is 2^-8.
+const HALF_MINUS_2_5: u16 = 1 << 15 | 10 << 10;
+
+fn put<const N: usize>(block: &mut [u8], offset: usize, bytes: [u8; N]) {
+    if let Some(field) = block.get_mut(offset..offset + N) {
+        field.copy_from_slice(&bytes);
+    }
+}
+
+fn settle_f32(block: &mut [u8], values: Values) {
+    let Ok(bytes) = <[u8; 4]>::try_from(&*block) else {
+        return;
+    };
+    let random = u32::from_le_bytes(bytes);
+    let bits = match values {
+        // 2^-6 times 1 to 2, of either sign.
+        Values::Weights => (random & 0x807f_ffff) | 0x3c80_0000,
+        Values::Ones => (random & 0x001f_ffff) | 0x3f80_0000,
+        Values::Decays => (random & 0x001f_ffff) | 0xbf80_0000,
+    };
+    put(block, 0, bits.to_le_bytes());
+}
+
+/// A plain number of 16 bits: sign and mantissa at random and the exponent given, or one (or minus one).
+fn plain_16(block: &mut [u8], values: Values, random_bits: u16, exponent: u16, one: u16) {
+    let Ok(bytes) = <[u8; 2]>::try_from(&*block) else {
+        return;
+    };
+    let bits = match values {
+        Values::Weights => (u16::from_le_bytes(bytes) & random_bits) | exponent,
+        Values::Ones => one,
+        Values::Decays => one | 1 << 15,
+    };
+    put(block, 0, bits.to_le_bytes());
+}
+
+/// The scale stands in four pieces, in the upper four bits of each of the last four 16-bit words.
+fn settle_iq1_m(block: &mut [u8]) {
+    for (word, nibble) in (0..4).map(|word| (word, (HALF_2_8 >> (4 * word)) & 0xf)) {
+        if let Some(upper) = block.get_mut(48 + 2 * word + 1) {
+            *upper = (*upper & 0x0f) | (nibble as u8) << 4;
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): one addition and two multiplications for 64 bits.
+#[derive(Default)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}
