@@ -2,10 +2,12 @@
 
 pub mod calibrate;
 pub mod calibration;
+pub mod catalog;
 pub mod device;
 pub mod excerpt;
 pub mod gguf;
 pub mod model;
+pub mod output;
 pub mod perf;
 pub mod quant;
 pub mod scenario;

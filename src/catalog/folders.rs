@@ -1,0 +1,86 @@
+//! The user's own files: where they lie, which names are paths, and how a file is written so that it is never half there.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The folder of the user's own models, devices and calibrations, whether it exists or not: `edgeprof` in the XDG data folder
+/// (`$XDG_DATA_HOME`, or `~/.local/share`), on macOS in `~/Library/Application Support`, on Windows in `%APPDATA%`.
+///
+/// None where the environment names no home.
+#[must_use]
+pub fn user_folder() -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = if let Some(data) = variable("XDG_DATA_HOME") {
+        data
+    } else if cfg!(windows) {
+        variable("APPDATA")?
+    } else if cfg!(target_os = "macos") {
+        variable("HOME")?.join("Library/Application Support")
+    } else {
+        variable("HOME")?.join(".local/share")
+    };
+    Some(data.join("edgeprof"))
+}
+
+/// The name as a path, if it has the look of one: a separator in it, or an ending that only files have.
+pub(super) fn as_path(name: &str) -> Option<&Path> {
+    let path = Path::new(name);
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let is_file = ["toml", "gguf", "json"]
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known));
+    let has_separator = name.contains(['/', std::path::MAIN_SEPARATOR]) || matches!(name, "." | "..");
+    (is_file || has_separator).then_some(path)
+}
+
+/// Writes a file beside its final place and moves it there, so that a reader sees the old text or the new one; folders are made as
+/// needed.
+///
+/// # Errors
+/// What the system says.
+pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    // A device or a pipe (`/dev/stdout`) cannot be replaced, only written to.
+    if path.exists() && !path.is_file() {
+        return fs::write(path, text);
+    }
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", std::process::id()));
+    let beside = folder.join(hidden);
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The failure to report is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_path;
+
+    #[test]
+    fn names_with_a_separator_or_a_files_ending_are_paths() {
+        for path in ["./tinyllama", "a/b", "x.gguf", "X.TOML", "config.json", "."] {
+            assert!(as_path(path).is_some(), "{path}");
+        }
+        for name in ["tinyllama", "llama-3.2-1b", "gemma3:1b", "host"] {
+            assert!(as_path(name).is_none(), "{name}");
+        }
+    }
+}

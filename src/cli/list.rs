@@ -1,0 +1,168 @@
+//! `list`: what has a name.
+
+use super::arguments::CatalogArgs;
+use super::failure::Failure;
+use super::sink;
+use clap::{Args, ValueEnum};
+use edgeprof::catalog::Catalog;
+use edgeprof::output::{Align, Grid, number};
+use edgeprof::quant::Precision;
+use serde_json::{Value, json};
+
+/// List the models, devices, precisions or calibrations that have a name
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  edgeprof list hardware
+  edgeprof list models --format json")]
+pub struct List {
+    /// What to list
+    #[arg(value_enum)]
+    what: What,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    format: ListFormat,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    Models,
+    #[value(alias = "devices")]
+    Hardware,
+    Precisions,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ListFormat {
+    Table,
+    Json,
+}
+
+/// A list in both of its forms.
+struct Listing {
+    grid: Grid,
+    items: Vec<Value>,
+}
+
+impl List {
+    /// Prints the list.
+    pub fn run(&self) -> Result<(), Failure> {
+        let (key, listing) = match self.what {
+            What::Models => ("models", models(&self.catalog.open()?)?),
+            What::Hardware => ("hardware", hardware(&self.catalog.open()?)?),
+            What::Precisions => ("precisions", precisions()),
+        };
+        match self.format {
+            ListFormat::Table => sink::write(&listing.grid.text(""), None),
+            ListFormat::Json => {
+                let document = json!({"schema": 1, key: listing.items});
+                sink::write(&format!("{document:#}\n"), None)
+            }
+        }
+    }
+}
+
+fn models(catalog: &Catalog) -> Result<Listing, Failure> {
+    let mut grid = Grid::new([
+        ("id", Align::Left),
+        ("model", Align::Left),
+        ("architecture", Align::Left),
+        ("parameters", Align::Right),
+        ("context", Align::Right),
+        ("from", Align::Left),
+    ]);
+    let mut items = Vec::new();
+    for id in catalog.model_ids() {
+        let model = catalog.model(id)?;
+        grid.row([
+            model.id.clone(),
+            model.name.clone(),
+            model.architecture.clone(),
+            number::count(model.parameters() as f64),
+            model
+                .context_length
+                .map(|length| number::count(length as f64))
+                .unwrap_or_default(),
+            model.origin.name().to_owned(),
+        ]);
+        items.push(json!({
+            "id": model.id,
+            "name": model.name,
+            "aliases": model.aliases,
+            "architecture": model.architecture,
+            "parameters": model.parameters(),
+            "context_length": model.context_length,
+            "origin": model.origin.to_string(),
+        }));
+    }
+    Ok(Listing { grid, items })
+}
+
+fn hardware(catalog: &Catalog) -> Result<Listing, Failure> {
+    let mut grid = Grid::new([
+        ("id", Align::Left),
+        ("device", Align::Left),
+        ("backends", Align::Left),
+        ("usable memory", Align::Right),
+        ("bandwidth", Align::Right),
+        ("from", Align::Left),
+    ]);
+    let mut items = Vec::new();
+    for id in catalog.device_ids() {
+        let device = catalog.device(id)?;
+        let memory = device
+            .backends
+            .get(&device.default_backend)
+            .and_then(|backend| backend.memory.as_ref());
+        let memory = memory.unwrap_or(&device.memory);
+        // The default backend first.
+        let mut backends: Vec<&str> = device.backends.keys().map(|kind| kind.name()).collect();
+        backends.sort_by_key(|&name| name != device.default_backend.name());
+        grid.row([
+            device.id.clone(),
+            device.name.clone(),
+            backends.join(" "),
+            number::bytes(memory.usable.value.get()),
+            number::quantity(memory.bandwidth.value.get(), "B/s"),
+            device.origin.name().to_owned(),
+        ]);
+        items.push(json!({
+            "id": device.id,
+            "name": device.name,
+            "aliases": device.aliases,
+            "default_backend": device.default_backend,
+            "backends": backends,
+            "power_modes": device.power_modes.keys().collect::<Vec<_>>(),
+            "usable_bytes": memory.usable.value,
+            "bandwidth_bytes_per_s": memory.bandwidth.value,
+            "origin": device.origin.to_string(),
+        }));
+    }
+    Ok(Listing { grid, items })
+}
+
+fn precisions() -> Listing {
+    let mut grid = Grid::new([
+        ("precision", Align::Left),
+        ("bits per weight", Align::Right),
+        ("what it is", Align::Left),
+    ]);
+    let mut items = Vec::new();
+    for precision in Precision::all() {
+        let bits = precision.nominal_bits_per_weight();
+        grid.row([
+            precision.name().to_owned(),
+            bits.map(|bits| format!("{bits:.2}")).unwrap_or_default(),
+            precision.description().to_owned(),
+        ]);
+        items.push(json!({
+            "id": precision.name(),
+            "description": precision.description(),
+            "nominal_bits_per_weight": bits,
+            "paper_bytes_per_element": precision.paper_bytes_per_element(),
+        }));
+    }
+    Listing { grid, items }
+}

@@ -1,0 +1,61 @@
+//! The command line: one file a command, each from its arguments to its text.
+//!
+//! Architecture Invariant: only this folder knows clap, prints, or speaks of flags. What could be piped goes to stdout and everything
+//! else to stderr; a failure is a [`Failure`] and is printed in one place.
+
+mod arguments;
+mod failure;
+mod generate;
+mod list;
+mod sink;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+
+/// Will this model run on that board, how fast, with how much memory, for how many joules?
+#[derive(Debug, Parser)]
+#[command(
+    name = "edgeprof",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(after_help = "\
+Examples:
+  edgeprof predict --model tinyllama --hw pi5 --prec int4
+  edgeprof predict --model llama-3.2-1b,gemma-3-1b --hw pi5,orin-nano-super --prec q4_0,q8_0
+  edgeprof list hardware
+
+Exit codes: 0 done (also when a model does not fit), 1 an error, 2 wrong usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::List),
+    Completions(generate::Completions),
+    Man(generate::Man),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> Result<(), Failure> {
+    match Cli::parse().command {
+        Command::List(list) => list.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,165 @@
+//! Numbers as people read them. Prefixes exist only here: everywhere else values are in base SI units.
+
+/// A number with its prefix and unit, to four significant digits.
+fn scaled(value: f64, unit: &str, prefixes: &[(&str, f64)]) -> String {
+    let Some(&last) = prefixes.last() else {
+        return format!("{value} {unit}");
+    };
+    // The first prefix under which four digits show at least one before the point.
+    let (prefix, factor) = prefixes
+        .iter()
+        .copied()
+        .find(|&(_, factor)| value.abs() >= 0.9995 * factor)
+        .unwrap_or(last);
+    format!("{} {prefix}{unit}", significant(value / factor, 4))
+}
+
+/// A number to so many significant digits, without an exponent.
+#[must_use]
+pub fn significant(value: f64, digits: usize) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    #[allow(clippy::cast_possible_truncation)] // the exponent of a finite f64
+    let exponent = value.abs().log10().floor() as i64;
+    let decimals = usize::try_from(digits as i64 - 1 - exponent).unwrap_or(0);
+    let text = format!("{value:.decimals$}");
+    // Rounding may have carried into a further digit: 9.9996 is 10.000, which has one digit too many.
+    let shown = text
+        .chars()
+        .filter(char::is_ascii_digit)
+        .skip_while(|&digit| digit == '0')
+        .count();
+    if shown > digits && decimals > 0 {
+        format!("{value:.*}", decimals - 1)
+    } else {
+        text
+    }
+}
+
+const DECIMAL: [(&str, f64); 9] = [
+    ("P", 1e15),
+    ("T", 1e12),
+    ("G", 1e9),
+    ("M", 1e6),
+    ("k", 1e3),
+    ("", 1.0),
+    ("m", 1e-3),
+    ("µ", 1e-6),
+    ("n", 1e-9),
+];
+const LARGE: [(&str, f64); 6] = [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)];
+const SMALL: [(&str, f64); 5] = [("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9), ("p", 1e-12)];
+const BINARY: [(&str, f64); 5] = [
+    ("Ti", 1_099_511_627_776.0),
+    ("Gi", 1_073_741_824.0),
+    ("Mi", 1_048_576.0),
+    ("Ki", 1024.0),
+    ("", 1.0),
+];
+
+/// An amount of memory: `636.2 MiB`.
+#[must_use]
+pub fn bytes(value: f64) -> String {
+    if value == 0.0 {
+        "0".to_owned()
+    } else {
+        scaled(value, "B", &BINARY)
+    }
+}
+
+/// A duration: `15.45 s`, `3.214 ms`, `12.30 min`.
+#[must_use]
+pub fn seconds(value: f64) -> String {
+    if value >= 600.0 {
+        return format!("{} min", significant(value / 60.0, 4));
+    }
+    scaled(value, "s", &SMALL)
+}
+
+/// A rate of tokens to three digits: `18.3`.
+#[must_use]
+pub fn rate(value: f64) -> String {
+    significant(value, 3)
+}
+
+/// An energy: `1.210 J`.
+#[must_use]
+pub fn joules(value: f64) -> String {
+    scaled(value, "J", &DECIMAL)
+}
+
+/// A number of operations: `2.235 GFLOP`.
+#[must_use]
+pub fn flops(value: f64) -> String {
+    scaled(value, "FLOP", &LARGE)
+}
+
+/// A value in a base unit, with the prefixes that go with it: `17.10 GB/s`, `2.400 GHz`, `8.000 GiB`, `60.00 pJ/B`; a count has no
+/// unit.
+#[must_use]
+pub fn quantity(value: f64, unit: &str) -> String {
+    match unit {
+        "B" => bytes(value),
+        "" => count(value),
+        "s" => seconds(value),
+        "J/B" | "J/FLOP" => scaled(value, unit, &SMALL),
+        "J" | "W" => scaled(value, unit, &DECIMAL),
+        _ => scaled(value, unit, &LARGE),
+    }
+}
+
+/// A whole number with its digits in groups of three: `1 100 048 384`.
+#[must_use]
+pub fn count(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if value < 0.0 {
+        grouped.push('-');
+    }
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A share as a percentage: `12.3 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", significant(100.0 * share, 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_leave_one_to_three_digits_before_the_point() {
+        assert_eq!(bytes(667_078_656.0), "636.2 MiB");
+        assert_eq!(bytes(8_589_934_592.0), "8.000 GiB");
+        assert_eq!(seconds(0.003_214), "3.214 ms");
+        assert_eq!(seconds(15.4481), "15.45 s");
+        assert_eq!(quantity(17.1e9, "B/s"), "17.10 GB/s");
+        assert_eq!(quantity(60e-12, "J/B"), "60.00 pJ/B");
+        assert_eq!(flops(2.2351e9), "2.235 GFLOP");
+    }
+
+    #[test]
+    fn rounding_never_shows_a_digit_too_many() {
+        assert_eq!(significant(9.9996, 4), "10.00");
+        assert_eq!(significant(999.96, 4), "1000");
+        assert_eq!(significant(0.099_999, 3), "0.100");
+        assert_eq!(significant(0.0, 3), "0");
+        assert_eq!(significant(123_456.0, 3), "123456");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(count(1_100_048_384.0), "1 100 048 384");
+        assert_eq!(count(512.0), "512");
+        assert_eq!(count(0.0), "0");
+    }
+}
