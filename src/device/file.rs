@@ -72,29 +72,29 @@ impl Device {
 /// Bytes of the value at `path`, or of its nearest parent that the text has.
 fn locate(text: &str, path: &[String]) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
-    let (name, rest) = path.split_first()?;
-    let (key, value) = root.get_ref().iter().find(|(key, _)| key.get_ref() == name)?;
-    let (mut span, mut value) = (narrowest(key.span(), value.span(), value.get_ref()), value);
-    for name in rest {
-        let next = match value.get_ref() {
-            DeValue::Table(table) => table
-                .iter()
-                .find(|(key, _)| key.get_ref() == name)
-                .map(|(key, value)| (narrowest(key.span(), value.span(), value.get_ref()), value)),
-            DeValue::Array(array) => name
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| array.get(index))
-                .map(|value| (value.span(), value)),
-            _ => None,
+    let (mut table, mut span, mut rest) = (root.get_ref(), None, path);
+    while let Some((name, below)) = rest.split_first() {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
+            break;
         };
-        let Some((next_span, next_value)) = next else { break };
-        (span, value) = (next_span, next_value);
+        rest = below;
+        match value.get_ref() {
+            DeValue::Table(next) => {
+                // A table is pointed at by its key; a sourced number by the number.
+                let number = next.iter().find(|(key, _)| key.get_ref() == "value");
+                span = Some(
+                    number
+                        .filter(|_| below.is_empty())
+                        .map_or(key.span(), |(_, value)| value.span()),
+                );
+                table = next;
+            }
+            DeValue::Array(items) => {
+                let item = below.first().and_then(|index| items.get(index.parse::<usize>().ok()?));
+                return Some(item.map_or(value.span(), |item| item.span()));
+            }
+            _ => return Some(value.span()),
+        }
     }
-    Some(span)
-}
-
-/// A table is pointed at by its key, any other value by itself.
-fn narrowest(key: Range<usize>, value: Range<usize>, of: &DeValue<'_>) -> Range<usize> {
-    if matches!(of, DeValue::Table(_)) { key } else { value }
+    span
 }

@@ -28,6 +28,7 @@
 mod facts;
 mod fault;
 mod file;
+pub mod host;
 
 pub use facts::Fact;
 pub use fault::{Fault, FaultKind};

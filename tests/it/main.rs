@@ -3,6 +3,7 @@
 
 mod devices;
 mod gguf;
+mod host;
 mod import;
 mod memory;
 mod models;
