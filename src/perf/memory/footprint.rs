@@ -14,7 +14,7 @@ pub struct Footprint {
     pub weights: f64,
     /// KV cache and recurrent states.
     pub kv_cache: f64,
-    /// The compute buffer.
+    /// The compute buffer; with a GPU, also that of its inputs on the host.
     pub activations: f64,
     /// Weights that the CPU backend writes once more in the layout of its kernels.
     pub repacked: f64,
@@ -83,7 +83,11 @@ impl Footprint {
         let context = Context::from(work);
         let memory = &sums.memory;
         let kv_cache = memory.kv_cache_bytes(&context)? as f64;
-        let activations = memory.compute_buffer_bytes(&context) as f64;
+        let compute_buffer = memory.compute_buffer_bytes(&context) as f64;
+        let host_inputs = match kind {
+            BackendKind::Cpu => 0.0,
+            _ => memory.host_input_bytes(&context) as f64,
+        };
         let repacked = if kind == BackendKind::Cpu && work.repack {
             memory.repacked(&backend.features)
         } else {
@@ -94,7 +98,7 @@ impl Footprint {
         let mut footprint = Self {
             weights,
             kv_cache,
-            activations,
+            activations: compute_buffer + host_inputs,
             repacked: repacked.bytes as f64,
             copies: repacked.needed_twice as f64,
             runtime: host_runtime + runtime::backend_bytes(kind),
@@ -105,7 +109,7 @@ impl Footprint {
             footprint.copies = copies as f64;
             let cache_share = memory.offloaded_layers_share(work.gpu_layers);
             footprint.on_device =
-                device_weights as f64 + kv_cache * cache_share + activations + runtime::backend_bytes(kind);
+                device_weights as f64 + kv_cache * cache_share + compute_buffer + runtime::backend_bytes(kind);
         }
         Ok(footprint)
     }

@@ -17,7 +17,7 @@ pub use repack::Repacked;
 use crate::model::{Model, Use};
 use crate::quant::BlockType;
 use cache::CacheSums;
-use compute::{ComputeGraph, Options, Shape};
+use compute::{ComputeGraph, Extent, Options, Shape};
 use repack::RepackSums;
 
 /// What of a model in a mix its memory depends on, summed over tensors and layers once.
@@ -99,22 +99,37 @@ impl MemorySums {
         self.cache.bytes(context)
     }
 
-    /// Bytes of the compute buffer that llama.cpp reserves for its largest graph: about a microsecond of replaying its
-    /// allocator, and ten more where attention is not flash attention or the cache is quantised.
+    /// Bytes of the compute buffer that llama.cpp reserves for its largest graph.
+    ///
+    /// This replays the allocator, about a microsecond; where attention is not flash attention or the cache is quantised, the
+    /// graph is worked out first.
     #[must_use]
     pub fn compute_buffer_bytes(&self, context: &Context) -> u64 {
+        self.of_graph(context, ComputeGraph::bytes)
+    }
+
+    /// Bytes of the second compute buffer, on the host, that a GPU's inputs are filled in.
+    #[must_use]
+    pub fn host_input_bytes(&self, context: &Context) -> u64 {
+        self.of_graph(context, ComputeGraph::input_bytes)
+    }
+
+    fn of_graph(&self, context: &Context, figure: impl Fn(&ComputeGraph, Extent) -> u64) -> u64 {
         let options = Options {
             flash_attention: context.flash_attention,
             quantised_keys: !context.key_type.block_type().is_plain(),
             quantised_values: !context.value_type.block_type().is_plain(),
         };
         let tokens = context.tokens();
-        let cells = if self.cache.any { context.cells() } else { tokens };
-        let window_cells = self.cache.window_cells(context);
+        let extent = Extent {
+            tokens,
+            cells: if self.cache.any { context.cells() } else { tokens },
+            window_cells: self.cache.window_cells(context),
+        };
         if options == COMMON {
-            self.graph.bytes(tokens, cells, window_cells)
+            figure(&self.graph, extent)
         } else {
-            ComputeGraph::new(&self.shape, options).bytes(tokens, cells, window_cells)
+            figure(&ComputeGraph::new(&self.shape, options), extent)
         }
     }
 

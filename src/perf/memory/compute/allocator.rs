@@ -41,7 +41,7 @@ impl Size {
 
 /// What the sizes of a graph depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(in crate::perf::memory) struct Extent {
     /// Tokens of one micro-batch.
     pub tokens: u64,
     /// Cells of the full-length cache.
@@ -66,6 +66,8 @@ pub(super) struct Schedule {
     pub slots: Vec<Size>,
     /// What happens to them, in order.
     pub steps: Vec<Step>,
+    /// How many of the first slots are filled from outside.
+    pub inputs: usize,
 }
 
 /// A run of free bytes.
@@ -147,6 +149,11 @@ impl FreeList {
 }
 
 impl Schedule {
+    /// Bytes of the tensors that are filled from outside.
+    pub(super) fn input_bytes(&self, extent: Extent) -> u64 {
+        self.slots[..self.inputs].iter().map(|size| size.at(extent)).sum()
+    }
+
     /// Bytes of the buffer that the whole schedule fits in.
     pub(super) fn high_water(&self, extent: Extent) -> u64 {
         let mut free = FreeList::new();
@@ -177,6 +184,7 @@ mod tests {
         Schedule {
             slots: sizes.iter().map(|&bytes| Size::bytes(bytes)).collect(),
             steps: steps.to_vec(),
+            inputs: 0,
         }
         .high_water(ONE)
     }

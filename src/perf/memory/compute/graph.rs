@@ -17,10 +17,14 @@ enum Storage {
     Elsewhere,
 }
 
-#[derive(Debug, Clone)]
+/// The most tensors that an operation reads here.
+const MOST_SOURCES: usize = 6;
+
+#[derive(Debug, Clone, Copy)]
 struct Tensor {
     storage: Storage,
-    sources: Vec<Node>,
+    sources: [Node; MOST_SOURCES],
+    source_count: u8,
     /// The operation can write over a source of its own size.
     in_place: bool,
     /// A result, which stays.
@@ -28,6 +32,12 @@ struct Tensor {
     /// Filled from outside before the graph runs.
     input: bool,
     visited: bool,
+}
+
+impl Tensor {
+    fn sources(&self) -> &[Node] {
+        &self.sources[..usize::from(self.source_count)]
+    }
 }
 
 /// A graph in the making.
@@ -40,9 +50,14 @@ pub(super) struct Graph {
 
 impl Graph {
     fn push(&mut self, storage: Storage, sources: &[Node], in_place: bool) -> Node {
+        let mut held = [Node(0); MOST_SOURCES];
+        for (slot, &source) in held.iter_mut().zip(sources) {
+            *slot = source;
+        }
         self.tensors.push(Tensor {
             storage,
-            sources: sources.to_vec(),
+            sources: held,
+            source_count: sources.len().min(MOST_SOURCES) as u8,
             in_place,
             output: false,
             input: false,
@@ -101,8 +116,9 @@ impl Graph {
         if std::mem::replace(&mut self.tensor_mut(node).visited, true) {
             return;
         }
-        for at in 0..self.tensor(node).sources.len() {
-            self.expand(self.tensor(node).sources[at]);
+        let tensor = *self.tensor(node);
+        for &source in tensor.sources() {
+            self.expand(source);
         }
         if self.tensor(node).input {
             self.inputs.push(node);
@@ -122,7 +138,7 @@ impl Graph {
             if let Storage::View(root) = self.tensor(node).storage {
                 views[root.0 as usize] += 1;
             }
-            for source in &self.tensor(node).sources {
+            for source in self.tensor(node).sources() {
                 readers[source.0 as usize] += 1;
             }
         }
@@ -141,7 +157,7 @@ impl Graph {
         for &node in &self.order {
             let tensor = self.tensor(node);
             if let Storage::Own(size) = tensor.storage {
-                let reused = tensor.sources.iter().copied().find(|&source| {
+                let reused = tensor.sources().iter().copied().find(|&source| {
                     tensor.in_place
                         && slots[source.0 as usize].is_some()
                         && !self.tensor(source).output
@@ -154,7 +170,7 @@ impl Graph {
                     None => allocate(&mut slots, node, size, &mut steps),
                 }
             }
-            for &source in &tensor.sources {
+            for &source in tensor.sources() {
                 readers[source.0 as usize] -= 1;
                 if readers[source.0 as usize] > 0 || views[source.0 as usize] > 0 {
                     continue;
@@ -176,6 +192,7 @@ impl Graph {
                 }
             }
         }
+        schedule.inputs = self.inputs.len();
         schedule.steps = steps;
         schedule
     }

@@ -95,14 +95,14 @@ pub(super) struct Layer {
 }
 
 /// The weights of one layer by role.
-struct Weights<'a>(Vec<&'a Tensor>);
+struct Weights<'a>(&'a [(u32, &'a Tensor)]);
 
 impl Weights<'_> {
     fn get(&self, role: Role) -> Option<&Tensor> {
         self.0
             .iter()
+            .map(|&(_, tensor)| tensor)
             .find(|tensor| tensor.role == role && !tensor.bias)
-            .copied()
     }
 
     fn has(&self, role: Role) -> bool {
@@ -140,6 +140,7 @@ impl Weights<'_> {
                     projected: self
                         .0
                         .iter()
+                        .map(|&(_, tensor)| tensor)
                         .filter(|tensor| tensor.dimensions == 2 && tensor.columns == hidden_size)
                         .filter(|tensor| {
                             !matches!(
@@ -190,33 +191,46 @@ impl Weights<'_> {
     }
 }
 
+/// Whether two layers have tensors of the same roles and shapes.
+fn alike(left: &[(u32, &Tensor)], right: &[(u32, &Tensor)]) -> bool {
+    left.len() == right.len()
+        && left.iter().zip(right).all(|((_, a), (_, b))| {
+            (a.role, a.bias, a.columns, a.rows, a.experts) == (b.role, b.bias, b.columns, b.rows, b.experts)
+        })
+}
+
 /// The shapes of the layers that decode (or, of a model that only encodes, of its encoder), in order.
 fn layers(model: &Model) -> Vec<Layer> {
-    let encoder_only = model
-        .tensors
-        .iter()
-        .all(|tensor| tensor.layer.is_none() || tensor.stack == Stack::Encoder);
-    let stack = if encoder_only { Stack::Encoder } else { Stack::Decoder };
-    let mut weights: Vec<Vec<&Tensor>> = Vec::new();
-    for tensor in model.tensors.iter().filter(|tensor| tensor.stack == stack) {
-        if let Some(layer) = tensor.layer {
-            let layer = layer as usize;
-            if layer >= weights.len() {
-                if layer >= model.mixers.len() {
-                    continue;
-                }
-                weights.resize_with(layer + 1, Vec::new);
-            }
-            weights[layer].push(tensor);
-        }
+    let of_stack = |stack: Stack| {
+        let mut tensors: Vec<(u32, &Tensor)> = Vec::with_capacity(model.tensors.len());
+        tensors.extend(
+            model
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.stack == stack)
+                .filter_map(|tensor| Some((tensor.layer?, tensor))),
+        );
+        tensors.sort_by_key(|&(layer, _)| layer);
+        tensors
+    };
+    let (mut tensors, mut first) = (of_stack(Stack::Decoder), 0);
+    if tensors.is_empty() {
+        tensors = of_stack(Stack::Encoder);
+    } else {
+        let decoder_layers = tensors.chunk_by(|a, b| a.0 == b.0).count();
+        first = model.mixers.len().saturating_sub(decoder_layers);
     }
-    let first = model.mixers.len().saturating_sub(weights.len());
-    let first = if encoder_only { 0 } else { first };
-    weights
-        .into_iter()
-        .zip(&model.mixers[first..])
-        .map(|(tensors, &mixer)| Weights(tensors).layer(mixer, model.hidden_size))
-        .collect()
+    let mut layers: Vec<Layer> = Vec::with_capacity(model.mixers.len());
+    let mut previous: Option<(&[(u32, &Tensor)], Mixer)> = None;
+    for (weights, &mixer) in tensors.chunk_by(|a, b| a.0 == b.0).zip(&model.mixers[first..]) {
+        let layer = match (previous, layers.last()) {
+            (Some((before, same)), Some(&layer)) if same == mixer && alike(before, weights) => layer,
+            _ => Weights(weights).layer(mixer, model.hidden_size),
+        };
+        previous = Some((weights, mixer));
+        layers.push(layer);
+    }
+    layers
 }
 
 /// As few of the layers as give the allocator every situation it meets: the first, the last two, and of each kind of pair of

@@ -17,7 +17,9 @@ mod build;
 mod graph;
 mod layer;
 
-use allocator::{Extent, Schedule};
+pub(super) use allocator::Extent;
+
+use allocator::Schedule;
 pub(super) use build::Options;
 pub(super) use layer::Shape;
 
@@ -30,12 +32,13 @@ impl ComputeGraph {
         Self(build::graph(shape, options).schedule())
     }
 
-    /// Bytes for a micro-batch of `tokens` that attends to `cells` (and to `window_cells` where there is a window).
-    pub(super) fn bytes(&self, tokens: u64, cells: u64, window_cells: u64) -> u64 {
-        self.0.high_water(Extent {
-            tokens,
-            cells,
-            window_cells,
-        })
+    /// Bytes for a micro-batch of this extent.
+    pub(super) fn bytes(&self, extent: Extent) -> u64 {
+        self.0.high_water(extent)
+    }
+
+    /// Of those, bytes of the inputs.
+    pub(super) fn input_bytes(&self, extent: Extent) -> u64 {
+        self.0.input_bytes(extent)
     }
 }
