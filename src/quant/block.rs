@@ -131,6 +131,12 @@ impl BlockType {
         Self::ALL.iter().copied().find(|block| block.ggml_id() == Some(id))
     }
 
+    /// Whether a row of `columns` weights is a whole number of blocks. Blocks are powers of two, so no division is needed.
+    #[must_use]
+    pub const fn fills(self, columns: u64) -> bool {
+        columns & (self.block_elements() - 1) == 0
+    }
+
     /// Bytes of one row of `columns` weights, `columns / block_elements · block_bytes` for ggml's types.
     ///
     /// None if the row is not a whole number of blocks, or the count overflows.
@@ -166,8 +172,8 @@ impl BlockType {
                 None => None,
             },
             Self::INT8_TENSOR => elements.checked_add(5),
-            _ if !columns.is_multiple_of(self.block_elements()) => None,
-            _ => (elements / self.block_elements()).checked_mul(self.block_bytes()),
+            _ if !self.fills(columns) => None,
+            _ => (elements >> self.block_elements().trailing_zeros()).checked_mul(self.block_bytes()),
         }
     }
 
@@ -267,6 +273,15 @@ mod tests {
             assert_eq!(block.bytes(u64::MAX, 2), None, "{block}");
         }
         assert_eq!(BlockType::F32.bytes(1 << 62, 2), None);
+    }
+
+    #[test]
+    fn blocks_are_powers_of_two() {
+        assert!(
+            BlockType::ALL
+                .iter()
+                .all(|block| block.block_elements().is_power_of_two())
+        );
     }
 
     #[test]

@@ -111,12 +111,43 @@ fn nf4_leaves_embeddings_head_and_norms_in_half_precision() {
     }
 }
 
+fn distilbert() -> Model {
+    let dimensions = Dimensions {
+        layers: 6,
+        hidden_size: 768,
+        feed_forward_size: 3072,
+        heads: 12,
+        vocabulary_size: 30_522,
+        context_length: Some(512),
+        ..Dimensions::default()
+    };
+    Family::Bert.model("distilbert", "DistilBERT", &dimensions).unwrap()
+}
+
 #[test]
-fn dynamic_int8_takes_embeddings_too() {
-    let model = tinyllama();
-    let types = Precision::Int8Dynamic.block_types(&model).unwrap();
-    assert_eq!(types[0], BlockType::INT8_TENSOR);
-    assert_eq!(types[1], BlockType::F32, "norms stay");
+fn the_encoder_study_s_precisions_of_distilbert() {
+    let model = distilbert();
+    assert_eq!(model.parameters(), 66_362_880);
+    let size = |precision: Precision| bytes(&model, &precision.block_types(&model).unwrap());
+    assert_eq!(size(Precision::Fp32), 4 * 66_362_880);
+    // six layers of four matrices of 768 x 768 and two of 768 x 3072; embeddings of 30 522 + 512 rows; 61 440 in norms and biases
+    let small = 294_912 + 9_216 + 4 * 36 + 4;
+    let large = 1_179_648 + 36_864 + 4 * 144 + 4;
+    let (linear, embeddings, vectors) = (42_467_328, 31_034 * 768, 61_440);
+    assert_eq!(
+        size(Precision::Nf4),
+        6 * (4 * small + 2 * large) + 2 * (embeddings + vectors)
+    );
+    assert_eq!(
+        size(Precision::Int8Dynamic),
+        linear + embeddings + 5 * 38 + 4 * vectors,
+        "36 matrices and two embeddings, each with its scale and zero point"
+    );
+    let rows = 6 * (4 * 768 + 3072 + 768);
+    assert_eq!(
+        size(Precision::Int8Weights),
+        linear + 4 * rows + 2 * (embeddings + vectors)
+    );
 }
 
 #[test]
@@ -138,6 +169,24 @@ fn stored_asks_for_a_file() {
             .iter()
             .all(|&block| block == BlockType::BF16)
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_mix_fits_every_shape(
+        layers in 1_u64..40, hidden_size in 1_u64..3000, feed_forward_size in 1_u64..6000, tied_embeddings: bool, with_matrix: bool,
+    ) {
+        let dimensions = Dimensions {
+            layers, hidden_size, feed_forward_size, heads: 1, vocabulary_size: 1000, tied_embeddings, ..Dimensions::default()
+        };
+        let model = Family::Llama.model("test", "Test", &dimensions).unwrap();
+        for &mix in Mix::ALL {
+            let types = mix.block_types_given(&model, with_matrix);
+            assert_eq!(types.len(), model.tensors.len());
+            // `bytes` fails where a row is not a whole number of blocks
+            assert!(bytes(&model, &types) <= 4 * model.parameters());
+        }
+    }
 }
 
 #[test]
