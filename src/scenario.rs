@@ -16,6 +16,17 @@ pub enum Formulas {
     Edgeprofiler,
 }
 
+impl Formulas {
+    /// `exact` or `edgeprofiler`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Edgeprofiler => "edgeprofiler",
+        }
+    }
+}
+
 /// What is asked of the model; the fields mean what llama-bench's flags of the same purpose mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workload {
@@ -177,6 +188,18 @@ pub struct Scenario<'a> {
     pub workload: Workload,
     /// What it needs in memory.
     pub(crate) footprint: Footprint,
+}
+
+impl Scenario<'_> {
+    /// CPU threads that compute: as asked, else one a core that the power mode leaves on. None on a GPU.
+    #[must_use]
+    pub fn threads(&self) -> Option<u64> {
+        let online = self
+            .power_mode
+            .and_then(|(_, mode)| mode.cpu_cores.as_ref())
+            .unwrap_or(&self.backend.cores);
+        (self.backend_kind == BackendKind::Cpu).then(|| self.workload.threads.unwrap_or(online.value))
+    }
 }
 
 impl<'a> Scenario<'a> {

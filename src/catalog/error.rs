@@ -82,6 +82,18 @@ pub enum CatalogError {
         /// as written
         path: PathBuf,
     },
+    /// Neither a device nor its class has a calibration.
+    #[error("there is no calibration for {device}'s {backend} backend, nor for its class `{class}`")]
+    NoCalibration {
+        /// the device
+        device: String,
+        /// the backend
+        backend: &'static str,
+        /// the backend's class
+        class: String,
+        /// the classes that have one
+        classes: Vec<String>,
+    },
     /// A file's ending says nothing that is known of its kind.
     #[error("{} is no file of a {kind}; {expected}", path.display())]
     UnknownEnding {
@@ -117,6 +129,13 @@ impl CatalogError {
             Self::IsAFolder { kind: Kind::Model, .. } => {
                 Some("a model's folder must hold a `config.json`; name the file itself otherwise".to_owned())
             }
+            Self::NoCalibration { class, .. } if class == "none" => {
+                Some("this device exists only in a paper; ask with `--formulas edgeprofiler`".to_owned())
+            }
+            Self::NoCalibration { classes, .. } => Some(format!(
+                "name a calibration with --calibration; the classes are {}",
+                classes.join(", ")
+            )),
             Self::NotAFolder { .. } => {
                 Some("--data takes a folder with `models/`, `hardware/` or `calibration/` in it".to_owned())
             }

@@ -17,7 +17,8 @@ pub use folders::{user_folder, write_atomically};
 pub use origin::Origin;
 pub use shelf::Entry;
 
-use crate::device::Device;
+use crate::calibration::Calibration;
+use crate::device::{BackendKind, Device, PaperConstants};
 use crate::model::{Model, ModelFile};
 use include_dir::{Dir, include_dir};
 use shelf::{Fault, Shelf};
@@ -26,12 +27,29 @@ use std::sync::Arc;
 
 static MODELS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/models");
 static HARDWARE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/hardware");
+static CALIBRATION: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/calibration");
+
+/// The entry whose constants the paper's formulas take for a device that has none of its own.
+const PAPER_DEVICE: &str = "edgeprofiler-pi4";
+
+/// Which calibration a prediction should rest on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// The device's own, the user's before the shipped one; else that of its class.
+    #[default]
+    Best,
+    /// That of the class of the device.
+    Class,
+    /// The one of this id, or in this file.
+    Named(String),
+}
 
 /// Every named model, device and calibration.
 #[derive(Debug)]
 pub struct Catalog {
     models: Shelf<Model>,
     devices: Shelf<Device>,
+    calibrations: Shelf<Calibration>,
 }
 
 impl Catalog {
@@ -41,6 +59,7 @@ impl Catalog {
         Self {
             models: Shelf::new(Kind::Model, &MODELS, parse_model),
             devices: Shelf::new(Kind::Device, &HARDWARE, parse_device),
+            calibrations: Shelf::new(Kind::Calibration, &CALIBRATION, parse_calibration),
         }
     }
 
@@ -67,7 +86,8 @@ impl Catalog {
 
     fn overlay(&mut self, folder: &Path) -> Result<(), CatalogError> {
         self.models.overlay(&folder.join(Kind::Model.folder()))?;
-        self.devices.overlay(&folder.join(Kind::Device.folder()))
+        self.devices.overlay(&folder.join(Kind::Device.folder()))?;
+        self.calibrations.overlay(&folder.join(Kind::Calibration.folder()))
     }
 
     /// Ids of the models, in order.
@@ -80,13 +100,18 @@ impl Catalog {
         self.devices.ids()
     }
 
+    /// Ids of the calibrations, in order.
+    pub fn calibration_ids(&self) -> impl Iterator<Item = &str> {
+        self.calibrations.ids()
+    }
+
     /// The model of this id or alias, whatever its case, or in this file: a `.toml`, a `.gguf`, a `config.json` or its folder.
     ///
     /// # Errors
     /// If there is no such model, or its file is not one.
     pub fn model(&self, name: &str) -> Result<Arc<Entry<Model>>, CatalogError> {
         match folders::as_path(name) {
-            Some(path) => self.models.read(path),
+            Some(path) => self.model_at(path),
             None => self.models.get(name),
         }
     }
@@ -101,6 +126,109 @@ impl Catalog {
             None => self.devices.get(name),
         }
     }
+
+    /// The calibration of this id, or in this `.toml` file.
+    ///
+    /// # Errors
+    /// If there is no such calibration, or its file is not one.
+    pub fn calibration(&self, name: &str) -> Result<Arc<Entry<Calibration>>, CatalogError> {
+        match folders::as_path(name) {
+            Some(path) => self.calibrations.read(path),
+            None => self.calibrations.get(name),
+        }
+    }
+
+    /// The calibration for a backend of a device.
+    ///
+    /// # Errors
+    /// If a named one cannot be had, or neither the device nor its class has one.
+    pub fn calibration_for(
+        &self,
+        device: &Device,
+        backend: BackendKind,
+        choice: &Choice,
+    ) -> Result<Arc<Entry<Calibration>>, CatalogError> {
+        if let Choice::Named(name) = choice {
+            return self.calibration(name);
+        }
+        let own = match choice {
+            Choice::Best => self.calibrations.find(&format!("{}-{backend}", device.id)),
+            _ => None,
+        };
+        let class = device
+            .backends
+            .get(&backend)
+            .map_or("none", |backend| backend.class.as_str());
+        own.or_else(|| self.calibrations.find(&format!("class-{class}")))
+            .unwrap_or_else(|| {
+                Err(CatalogError::NoCalibration {
+                    device: device.id.clone(),
+                    backend: backend.name(),
+                    class: class.to_owned(),
+                    classes: self
+                        .calibrations
+                        .ids()
+                        .filter_map(|id| id.strip_prefix("class-"))
+                        .map(str::to_owned)
+                        .collect(),
+                })
+            })
+    }
+
+    /// The constants of the paper's formulas for a device: its own, or those that the paper used for all of its devices.
+    ///
+    /// # Errors
+    /// If the catalogue's entry with the paper's constants is not there.
+    pub fn paper_constants(&self, device: &Device) -> Result<PaperConstants, CatalogError> {
+        let default = || Ok(self.device(PAPER_DEVICE)?.paper.clone());
+        device
+            .paper
+            .clone()
+            .map_or_else(default, |paper| Ok(Some(paper)))?
+            .ok_or_else(|| CatalogError::Unknown {
+                kind: Kind::Device,
+                name: PAPER_DEVICE.to_owned(),
+                nearest: Vec::new(),
+            })
+    }
+
+    fn model_at(&self, path: &Path) -> Result<Arc<Entry<Model>>, CatalogError> {
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        match ending.as_str() {
+            "toml" => self.models.read(path),
+            "gguf" => found(path, crate::model::gguf::read(path)),
+            _ => Err(CatalogError::UnknownEnding {
+                kind: Kind::Model,
+                path: path.to_owned(),
+                expected: "a model is a .toml, a .gguf, a config.json or the folder of one",
+            }),
+        }
+    }
+}
+
+/// The model that was read from a file, or what is wrong with the file.
+fn found(path: &Path, model: Result<Model, impl Into<Fault>>) -> Result<Arc<Entry<Model>>, CatalogError> {
+    let origin = Origin::File(path.to_owned());
+    match model {
+        Ok(value) => Ok(Arc::new(Entry {
+            value,
+            aliases: Vec::new(),
+            origin,
+        })),
+        Err(fault) => Err(CatalogError::Invalid {
+            kind: Kind::Model,
+            origin: origin.to_string(),
+            source: fault.into(),
+        }),
+    }
+}
+
+fn parse_calibration(id: &str, text: &str) -> Result<(Calibration, Vec<String>), Fault> {
+    Ok((Calibration::parse(id, text)?, Vec::new()))
 }
 
 fn parse_model(id: &str, text: &str) -> Result<(Model, Vec<String>), Fault> {

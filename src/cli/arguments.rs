@@ -1,8 +1,11 @@
 //! Groups of arguments that several commands take.
 
 use super::failure::Failure;
-use clap::Args;
-use edgeprof::catalog::Catalog;
+use clap::{Args, ValueEnum};
+use edgeprof::catalog::{Catalog, Choice};
+use edgeprof::device::BackendKind;
+use edgeprof::quant::CacheType;
+use edgeprof::scenario::{Formulas, Workload};
 use std::path::PathBuf;
 
 /// Where names are looked up.
@@ -18,5 +21,132 @@ impl CatalogArgs {
     /// The catalogue with the user's files over it.
     pub fn open(&self) -> Result<Catalog, Failure> {
         Ok(Catalog::open(&self.data)?)
+    }
+}
+
+/// On what factors a prediction rests.
+#[derive(Debug, Args)]
+pub struct CalibrationArgs {
+    /// The calibration: a file, an id of `list calibrations`, or `none` for the data sheet and the class of the device alone
+    /// [default: the device's own, else its class's]
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    calibration: Option<String>,
+}
+
+impl CalibrationArgs {
+    /// What was chosen.
+    pub fn choice(&self) -> Choice {
+        match &self.calibration {
+            None => Choice::Best,
+            Some(name) if name.eq_ignore_ascii_case("none") => Choice::Class,
+            Some(name) => Choice::Named(name.clone()),
+        }
+    }
+}
+
+/// A backend by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    Cpu,
+    Cuda,
+    Metal,
+    Vulkan,
+    Opencl,
+}
+
+impl From<Backend> for BackendKind {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Cpu => Self::Cpu,
+            Backend::Cuda => Self::Cuda,
+            Backend::Metal => Self::Metal,
+            Backend::Vulkan => Self::Vulkan,
+            Backend::Opencl => Self::Opencl,
+        }
+    }
+}
+
+/// A set of formulas by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormulaSet {
+    /// The tensors of the model, the bytes of the mix, prefill and decode apart, calibrated factors
+    Exact,
+    /// Equations 7 to 15 of the EdgeProfiler paper
+    Edgeprofiler,
+}
+
+impl From<FormulaSet> for Formulas {
+    fn from(formulas: FormulaSet) -> Self {
+        match formulas {
+            FormulaSet::Exact => Self::Exact,
+            FormulaSet::Edgeprofiler => Self::Edgeprofiler,
+        }
+    }
+}
+
+/// What is asked of the model. The flags mean what llama-bench's -p, -n, -d, -b, -ub, -ctk, -ctv, -t, -ngl mean.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Workload")]
+pub struct WorkloadArgs {
+    /// Tokens to prefill; 0: none
+    #[arg(short, long, value_name = "N", default_value_t = 512)]
+    prompt: u64,
+    /// Tokens to decode; 0: none
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128)]
+    generate: u64,
+    /// Tokens already in the KV cache before either
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    depth: u64,
+    /// Size of the KV cache to allocate, tokens [default: depth + prompt + generate]
+    #[arg(short, long, value_name = "N")]
+    context: Option<u64>,
+    /// Most tokens submitted at once
+    #[arg(short, long, value_name = "N", default_value_t = 2048)]
+    batch: u64,
+    /// Most tokens computed at once
+    #[arg(short, long, value_name = "N", default_value_t = 512)]
+    ubatch: u64,
+    /// Sequences processed side by side
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    sequences: u64,
+    /// Type of the KV cache, or of its keys and of its values: `q8_0`, `q8_0,q4_0`
+    #[arg(long, value_name = "TYPE[,TYPE]", default_value = "f16")]
+    kv_type: String,
+    /// Type of the cached keys [default: that of --kv-type]
+    #[arg(long, value_name = "TYPE")]
+    cache_type_k: Option<String>,
+    /// Type of the cached values [default: that of --kv-type]
+    #[arg(long, value_name = "TYPE")]
+    cache_type_v: Option<String>,
+    /// CPU threads [default: what the calibration used, else one a core]
+    #[arg(short, long, value_name = "N")]
+    threads: Option<u64>,
+    /// Layers computed on the GPU, the output head being one [default: all]
+    #[arg(long, value_name = "N")]
+    gpu_layers: Option<u64>,
+    /// Leave the weights as the file holds them instead of repacking them for the CPU
+    #[arg(long)]
+    no_repack: bool,
+}
+
+impl WorkloadArgs {
+    /// The work asked for.
+    pub fn workload(&self) -> Result<Workload, Failure> {
+        let cache_type = |name: &str| name.trim().parse::<CacheType>().map_err(Failure::new);
+        let (keys, values) = self.kv_type.split_once(',').unwrap_or((&self.kv_type, &self.kv_type));
+        Ok(Workload {
+            prompt: self.prompt,
+            generate: self.generate,
+            depth: self.depth,
+            context: self.context,
+            batch: self.batch,
+            ubatch: self.ubatch,
+            sequences: self.sequences,
+            key_type: cache_type(self.cache_type_k.as_deref().unwrap_or(keys))?,
+            value_type: cache_type(self.cache_type_v.as_deref().unwrap_or(values))?,
+            threads: self.threads,
+            gpu_layers: self.gpu_layers,
+            repack: !self.no_repack,
+        })
     }
 }

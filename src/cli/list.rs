@@ -4,6 +4,7 @@ use super::arguments::CatalogArgs;
 use super::failure::Failure;
 use super::sink;
 use clap::{Args, ValueEnum};
+use edgeprof::calibration::{Origin, Phase, PhaseQuality};
 use edgeprof::catalog::Catalog;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
@@ -32,6 +33,7 @@ enum What {
     #[value(alias = "devices")]
     Hardware,
     Precisions,
+    Calibrations,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -53,6 +55,7 @@ impl List {
             What::Models => ("models", models(&self.catalog.open()?)?),
             What::Hardware => ("hardware", hardware(&self.catalog.open()?)?),
             What::Precisions => ("precisions", precisions()),
+            What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)?),
         };
         match self.format {
             ListFormat::Table => sink::write(&listing.grid.text(""), None),
@@ -165,4 +168,51 @@ fn precisions() -> Listing {
         }));
     }
     Listing { grid, items }
+}
+
+fn calibrations(catalog: &Catalog) -> Result<Listing, Failure> {
+    let mut grid = Grid::new([
+        ("id", Align::Left),
+        ("of", Align::Left),
+        ("prefill points", Align::Right),
+        ("error", Align::Right),
+        ("decode points", Align::Right),
+        ("error", Align::Right),
+        ("date", Align::Left),
+        ("from", Align::Left),
+    ]);
+    let mut items = Vec::new();
+    for id in catalog.calibration_ids() {
+        let calibration = catalog.calibration(id)?;
+        let file = &calibration.file;
+        let [prefill, decode] = [Phase::Prefill, Phase::Decode].map(|phase| calibration.quality(phase));
+        let error = |quality: PhaseQuality| quality.held_out_error.map(number::percent).unwrap_or_default();
+        grid.row([
+            id.to_owned(),
+            match file.origin {
+                Origin::Device => "device",
+                Origin::Class => "class",
+            }
+            .to_owned(),
+            prefill.points.to_string(),
+            error(prefill),
+            decode.points.to_string(),
+            error(decode),
+            file.date.clone(),
+            calibration.origin.name().to_owned(),
+        ]);
+        items.push(json!({
+            "id": id,
+            "of": file.origin,
+            "device": file.device,
+            "backend": file.backend,
+            "class": file.class,
+            "date": file.date,
+            "threads": file.threads,
+            "prefill": prefill,
+            "decode": decode,
+            "origin": calibration.origin.to_string(),
+        }));
+    }
+    Ok(Listing { grid, items })
 }

@@ -4,9 +4,12 @@
 //! else to stderr; a failure is a [`Failure`] and is printed in one place.
 
 mod arguments;
+mod facts;
 mod failure;
 mod generate;
 mod list;
+mod predict;
+mod show;
 mod sink;
 
 use clap::{Parser, Subcommand};
@@ -35,7 +38,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Predict(Box<predict::Predict>),
     List(list::List),
+    Show(show::Show),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -43,7 +48,9 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Predict(predict) => predict.run(),
         Command::List(list) => list.run(),
+        Command::Show(show) => show.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }

@@ -54,6 +54,20 @@ pub enum Evidence {
     Assumed,
 }
 
+impl Evidence {
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Datasheet => "datasheet",
+            Self::Derived => "derived",
+            Self::Estimated => "estimated",
+            Self::Assumed => "assumed",
+        }
+    }
+}
+
 /// Where numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -71,6 +71,9 @@ pub fn bytes(value: f64) -> String {
 /// A duration: `15.45 s`, `3.214 ms`, `12.30 min`.
 #[must_use]
 pub fn seconds(value: f64) -> String {
+    if value == 0.0 {
+        return "0 s".to_owned();
+    }
     if value >= 600.0 {
         return format!("{} min", significant(value / 60.0, 4));
     }
@@ -129,7 +132,7 @@ pub fn count(value: f64) -> String {
 /// A share as a percentage: `12.3 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
-    format!("{} %", significant(100.0 * share, 3))
+    format!("{:.1} %", 100.0 * share)
 }
 
 #[cfg(test)]

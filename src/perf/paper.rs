@@ -2,7 +2,9 @@
 //!
 //! Symbols: `L` layers, `H` hidden size, `I` feed-forward size, `V` vocabulary, `S` sequence length, `B` bytes per element.
 
+use crate::device::{Arithmetic, Backend, Device, PaperConstants, Sourced};
 use crate::model::PaperShape;
+use crate::units::ByteRate;
 
 /// The rates and constants of a device that the equations take, base units.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +33,32 @@ pub struct PaperDevice {
     pub energy_per_flop: f64,
     /// `e_byte`, joules.
     pub energy_per_byte: f64,
+}
+
+impl PaperDevice {
+    /// The rates of a device's backend with these constants. The paper knows one peak, whatever the precision: the 32-bit one, or
+    /// the widest that is stated. None if none is.
+    #[must_use]
+    pub fn of(device: &Device, backend: &Backend, constants: &PaperConstants) -> Option<Self> {
+        let peak = [Arithmetic::Fp32, Arithmetic::Fp16, Arithmetic::Bf16, Arithmetic::Int8]
+            .iter()
+            .find_map(|arithmetic| backend.peaks.get(arithmetic))?;
+        let rate = |rate: &Option<Sourced<ByteRate>>| rate.as_ref().map(|rate| rate.value.get());
+        Some(Self {
+            peak_flops: peak.value.get(),
+            memory_bandwidth: backend.memory.as_ref().unwrap_or(&device.memory).bandwidth.value.get(),
+            storage_bandwidth: rate(&device.storage_bandwidth),
+            host_to_device_bandwidth: rate(&backend.host_to_device),
+            network_bandwidth: rate(&device.network_bandwidth),
+            compute_utilization: constants.compute_utilization,
+            memory_utilization: constants.memory_utilization,
+            storage_utilization: constants.storage_utilization,
+            host_to_device_utilization: constants.host_to_device_utilization,
+            network_utilization: constants.network_utilization,
+            energy_per_flop: constants.energy_per_flop.get(),
+            energy_per_byte: constants.energy_per_byte.get(),
+        })
+    }
 }
 
 /// What the equations give.

@@ -3,7 +3,7 @@
 
 use crate::model::{Attention, Knowledge, Mixer, Model, Stack, Tensor, Use};
 use crate::perf::memory::MemorySums;
-use crate::quant::BlockType;
+use crate::quant::{BlockType, NotStored, Precision};
 
 /// The matrices of one stack that are stored in one block type.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,6 +153,14 @@ fn group(attention: impl Iterator<Item = Attention>) -> Vec<AttentionGroup> {
 }
 
 impl ModelSums {
+    /// The sums of `model` in a precision.
+    ///
+    /// # Errors
+    /// [`NotStored`] for [`Precision::Stored`] if the model was not read from a GGUF file.
+    pub fn of(model: &Model, precision: Precision) -> Result<Self, NotStored> {
+        Ok(Self::new(model, &precision.block_types(model)?))
+    }
+
     /// The sums of `model` with its tensors stored as `types` say, one per tensor in the model's order.
     #[must_use]
     pub fn new(model: &Model, types: &[BlockType]) -> Self {

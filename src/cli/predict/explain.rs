@@ -1,0 +1,401 @@
+//! The terms of every figure: formula, inputs, factor and source.
+
+use super::question::{Answer, Exact, Paper};
+use super::screen::TITLE;
+use crate::cli::facts;
+use edgeprof::calibration::{Calibration, FactorId, Phase};
+use edgeprof::device::{BackendKind, Device};
+use edgeprof::model::Model;
+use edgeprof::output::{Align, Grid, number};
+use edgeprof::perf::Prediction;
+use edgeprof::perf::energy::{self, Energy};
+use edgeprof::perf::latency::{Machine, Term, TermKind, Terms};
+use edgeprof::quant::BlockType;
+use edgeprof::scenario::Scenario;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The explanation of an answer.
+pub fn render(answer: &Answer<'_>) -> String {
+    match answer {
+        Answer::Exact(exact) => {
+            let Exact {
+                model,
+                scenario,
+                prediction,
+                paper,
+                ..
+            } = &**exact;
+            [
+                phases(scenario, prediction),
+                memory(model, scenario, prediction),
+                cold_start(scenario, prediction),
+                energies(scenario, prediction),
+                sources(scenario.device, scenario.backend_kind),
+                paper.as_ref().map(equations).unwrap_or_default(),
+            ]
+            .concat()
+        }
+        Answer::Paper(paper) => sources(paper.question.device, paper.question.backend) + &equations(paper),
+    }
+}
+
+/// Appends a line. Writing to a String cannot fail.
+macro_rules! line {
+    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
+}
+
+fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let calibration = prediction.basis.calibration;
+    let machine = Machine::new(scenario, calibration);
+    let mut text = String::new();
+    for (title, phase, terms) in [
+        ("Prefill, the whole prompt", Phase::Prefill, &prediction.prefill),
+        (
+            "Decode, one step (the mean over the generation)",
+            Phase::Decode,
+            &prediction.decode,
+        ),
+    ] {
+        let total = terms.seconds();
+        if total <= 0.0 {
+            continue;
+        }
+        line!(text, "{TITLE}{title}: {} = the sum of{TITLE:#}", number::seconds(total));
+        let mut grid = Grid::new([
+            ("term", Align::Left),
+            ("amount", Align::Right),
+            ("nominal rate", Align::Right),
+            ("factor", Align::Left),
+            ("value", Align::Right),
+            ("seconds", Align::Right),
+            ("share", Align::Right),
+            ("factor from", Align::Left),
+        ]);
+        for term in terms.as_slice() {
+            grid.row(row(term, phase, &machine, calibration, total));
+        }
+        text.push_str(&grid.text("  "));
+        text.push('\n');
+    }
+    line!(
+        text,
+        "  seconds = amount / (nominal rate x factor); for costs, amount x factor"
+    );
+    if scenario.backend_kind == BackendKind::Cpu {
+        line!(
+            text,
+            "  the rate of reading is {} x {}, the share that the threads draw (factor core-share {})",
+            number::quantity(machine.bandwidth, "B/s"),
+            number::significant(machine.bandwidth_share, 3),
+            number::significant(calibration.factor(FactorId::CoreShare), 3)
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn row(term: &Term, phase: Phase, machine: &Machine<'_>, calibration: &Calibration, total: f64) -> [String; 8] {
+    let factor = calibration.factor(term.factor);
+    let (name, amount, rate) = match term.kind {
+        TermKind::Weights => (
+            "read weights".to_owned(),
+            number::bytes(term.amount),
+            number::quantity(term.rate, "B/s"),
+        ),
+        TermKind::Cache => (
+            "read KV cache".to_owned(),
+            number::bytes(term.amount),
+            number::quantity(term.rate, "B/s"),
+        ),
+        TermKind::Activations => (
+            "move activations".to_owned(),
+            number::bytes(term.amount),
+            number::quantity(term.rate, "B/s"),
+        ),
+        TermKind::Multiply => {
+            let rate = number::quantity(term.rate, "FLOP/s");
+            match term.factor {
+                FactorId::Compute(of, block_type) => (
+                    format!("multiply {block_type}"),
+                    number::flops(term.amount),
+                    format!("{rate} {}", machine.arithmetic(of, block_type).name()),
+                ),
+                _ => ("multiply".to_owned(), number::flops(term.amount), rate),
+            }
+        }
+        TermKind::Attend => (
+            "attend".to_owned(),
+            number::flops(term.amount),
+            number::quantity(term.rate, "FLOP/s"),
+        ),
+        TermKind::Operations => (
+            "operations".to_owned(),
+            number::significant(term.amount, 4),
+            String::new(),
+        ),
+        TermKind::Pass => (
+            format!("{} pass", phase.name()),
+            number::significant(term.amount, 4),
+            String::new(),
+        ),
+    };
+    let value = if term.factor.is_utilization() {
+        number::significant(factor, 3)
+    } else {
+        number::seconds(factor)
+    };
+    [
+        name,
+        amount,
+        rate,
+        term.factor.to_string(),
+        value,
+        number::seconds(term.seconds),
+        number::percent(term.seconds / total),
+        factor_source(term.factor, calibration),
+    ]
+}
+
+/// Who determined a factor.
+fn factor_source(factor: FactorId, calibration: &Calibration) -> String {
+    let stated = calibration.file.factors.get(&factor.to_string());
+    match (stated, factor) {
+        (Some(fitted), _) => {
+            let by = if fitted.from_class {
+                format!("class {}", calibration.file.class)
+            } else {
+                calibration.id.clone()
+            };
+            format!("{by}, ±{}", number::percent(fitted.error))
+        }
+        (None, FactorId::Compute(phase, _)) => format!("{}, its {}.compute.other", calibration.id, phase.name()),
+        (None, _) => "not stated, no cost".to_owned(),
+    }
+}
+
+fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let mut text = format!(
+        "{TITLE}Memory: {} = weights + copies + KV cache + activations + runtime{TITLE:#}\n",
+        number::bytes(prediction.memory_bytes)
+    );
+    let mut by_type: BTreeMap<BlockType, (u64, u64, u64)> = BTreeMap::new();
+    if let Ok(types) = scenario.precision.block_types(model) {
+        for (tensor, block_type) in model.tensors.iter().zip(types) {
+            let sum = by_type.entry(block_type).or_default();
+            sum.0 += 1;
+            sum.1 += tensor.elements();
+            sum.2 += block_type.tensor_bytes(tensor).unwrap_or(0);
+        }
+    }
+    let mut grid = Grid::new([
+        ("weights", Align::Left),
+        ("tensors", Align::Right),
+        ("elements", Align::Right),
+        ("bytes", Align::Right),
+    ]);
+    for (block_type, (tensors, elements, bytes)) in by_type {
+        grid.row([
+            block_type.to_string(),
+            tensors.to_string(),
+            number::count(elements as f64),
+            number::count(bytes as f64),
+        ]);
+    }
+    text.push_str(&grid.text("  "));
+    let work = &scenario.workload;
+    for group in &scenario.sums.attention {
+        let attention = &group.attention;
+        line!(
+            text,
+            "  KV cache: {} layers x {} heads x (keys {} in {} + values {} in {}) x {}",
+            group.layers,
+            attention.kv_heads,
+            attention.key_length,
+            work.key_type,
+            attention.value_length,
+            work.value_type,
+            match attention.window {
+                Some(window) => format!("a window of {window} tokens and a ubatch"),
+                None => format!("{} tokens, as llama.cpp rounds them", work.context()),
+            }
+        );
+    }
+    line!(
+        text,
+        "  activations: llama.cpp's compute buffer for a ubatch of {} with flash attention",
+        work.ubatch
+    );
+    text.push('\n');
+    text
+}
+
+fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let weights = number::bytes(prediction.weight_bytes);
+    let mut text = format!("{TITLE}Cold start and network{TITLE:#}\n");
+    let rate = |rate: Option<f64>| rate.map(|rate| number::quantity(rate, "B/s")).unwrap_or_default();
+    let storage = scenario.device.storage_bandwidth.as_ref().map(|rate| rate.value.get());
+    let copy = scenario.backend.host_to_device.as_ref().map(|rate| rate.value.get());
+    let network = scenario.device.network_bandwidth.as_ref().map(|rate| rate.value.get());
+    for (name, seconds, formula) in [
+        (
+            "storage I/O",
+            prediction.io_s,
+            format!("weights {weights} / storage {}", rate(storage)),
+        ),
+        (
+            "host to device",
+            prediction.h2d_s,
+            format!("weights {weights} / copy {}", rate(copy)),
+        ),
+        (
+            "repacking",
+            prediction.repack_s,
+            format!(
+                "2 x {} read and written at the rate of reading",
+                number::bytes(prediction.repacked_bytes)
+            ),
+        ),
+        (
+            "network",
+            prediction.network_s,
+            format!(
+                "context {} x hidden size x 4 B / network {}",
+                scenario.workload.context(),
+                rate(network)
+            ),
+        ),
+    ] {
+        if let Some(seconds) = seconds {
+            line!(text, "  {name}: {} = {formula}", number::seconds(seconds));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn energies(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let mut grid = Grid::new([
+        ("energy", Align::Left),
+        ("idle power x time", Align::Right),
+        ("active power x time", Align::Right),
+        ("FLOPs x e_flop", Align::Right),
+        ("bytes x e_byte", Align::Right),
+        ("sum", Align::Right),
+    ]);
+    let of = |terms: &Terms| {
+        (terms.seconds() > 0.0)
+            .then(|| energy::of_phase(scenario.device, scenario.backend, terms))
+            .flatten()
+    };
+    let mut row = |name: &str, energy: Option<Energy>| {
+        if let Some(energy) = energy {
+            let parts = [
+                energy.idle_j,
+                energy.active_j,
+                energy.compute_j,
+                energy.memory_j,
+                energy.total(),
+            ];
+            grid.row(std::iter::once(name.to_owned()).chain(parts.map(number::joules)));
+        }
+    };
+    row("prefill, the whole prompt", of(&prediction.prefill));
+    row("decode, one step", of(&prediction.decode));
+    if grid.is_empty() {
+        return "The device states no powers, so there is no energy.\n\n".to_owned();
+    }
+    format!("{}\n", grid.text(""))
+}
+
+/// Every number of the device that the backend uses, and the sources they cite.
+fn sources(device: &Device, backend: BackendKind) -> String {
+    let facts = device.facts().into_iter().filter(|fact| match fact.path[..] {
+        ["backends", of, ..] => of == backend.name(),
+        _ => true,
+    });
+    facts::numbers(device, facts.collect()) + "\n"
+}
+
+fn equations(paper: &Paper<'_>) -> String {
+    let (shape, device, figures) = (&paper.question.model.paper, &paper.device, &paper.prediction);
+    let (s, b) = (paper.question.context, paper.bytes_per_element);
+    let mut text = format!(
+        "{TITLE}The paper's equations with L {}, H {}, I {}, V {}, S {s}, B {b}{TITLE:#}\n",
+        shape.layers, shape.hidden_size, shape.feed_forward_size, shape.vocabulary_size
+    );
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| number::quantity(rate, "B/s"));
+    let seconds = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), number::seconds);
+    let mut grid = Grid::new([("", Align::Left), ("", Align::Left), ("", Align::Left)]);
+    for row in [
+        [
+            "7",
+            "P = L·4H² + L·2HI + 2VH".to_owned().as_str(),
+            &number::count(figures.parameters as f64),
+        ],
+        [
+            "8",
+            "F = L·(6H² + 4HS + 4HI + 4IH + 9H)",
+            &number::flops(figures.flops_per_token),
+        ],
+        ["9", "M = P·B + S·H·B + 2L·S·H·B", &number::bytes(figures.memory_bytes)],
+        [
+            "10",
+            &format!(
+                "F / ({} x {})",
+                number::quantity(device.peak_flops, "FLOP/s"),
+                device.compute_utilization
+            ),
+            &number::seconds(figures.compute_s),
+        ],
+        [
+            "11",
+            &format!(
+                "M / ({} x {})",
+                number::quantity(device.memory_bandwidth, "B/s"),
+                device.memory_utilization
+            ),
+            &number::seconds(figures.memory_s),
+        ],
+        [
+            "12",
+            &format!(
+                "P·B / ({} x {})",
+                rate(device.storage_bandwidth),
+                device.storage_utilization
+            ),
+            &seconds(figures.io_s),
+        ],
+        [
+            "13",
+            &format!(
+                "P·B / ({} x {})",
+                rate(device.host_to_device_bandwidth),
+                device.host_to_device_utilization
+            ),
+            &seconds(figures.h2d_s),
+        ],
+        [
+            "14",
+            &format!(
+                "S·H·B / ({} x {})",
+                rate(device.network_bandwidth),
+                device.network_utilization
+            ),
+            &seconds(figures.network_s),
+        ],
+        [
+            "15",
+            &format!(
+                "F x {} + M x {}",
+                number::quantity(device.energy_per_flop, "J/FLOP"),
+                number::quantity(device.energy_per_byte, "J/B")
+            ),
+            &number::joules(figures.energy_j_per_token),
+        ],
+    ] {
+        grid.row(row);
+    }
+    text.push_str(&grid.text("  "));
+    text
+}

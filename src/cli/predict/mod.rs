@@ -1,0 +1,119 @@
+//! `predict`: the figures of models on devices.
+
+mod explain;
+mod question;
+mod screen;
+
+use super::arguments::{Backend, CalibrationArgs, CatalogArgs, FormulaSet, WorkloadArgs};
+use super::failure::Failure;
+use super::sink;
+use clap::{Args, ValueEnum};
+use edgeprof::output::{self, Record, SCHEMA};
+use std::path::PathBuf;
+
+/// Predict memory, speed and energy of a model on a device
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Several names, separated by commas, give one row for every combination.
+
+Examples:
+  edgeprof predict --model tinyllama --hw pi5 --prec int4
+  edgeprof predict --model llama-3.2-1b --hw pi5,orin-nano-super --prec q4_0,q8_0 --format markdown
+  edgeprof predict --model ./my-model.gguf --hw host --prompt 0 --generate 128 --depth 512
+  edgeprof predict --model tinyllama --hw pi5 --prec int4 --explain
+  edgeprof predict --model edgeprofiler-tinyllama --hw edgeprofiler-pi4 --prec int8 --formulas edgeprofiler")]
+pub struct Predict {
+    /// Models: names of `list models`, or paths of a .gguf, a .toml, a config.json or its folder
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',', required = true)]
+    model: Vec<String>,
+    /// Devices: names of `list hardware`, paths of a .toml, or `host` for this machine
+    #[arg(
+        long = "hw",
+        visible_alias = "hardware",
+        value_name = "NAME",
+        value_delimiter = ',',
+        required = true
+    )]
+    hardware: Vec<String>,
+    /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions` [default: that of a GGUF file, else int4]
+    #[arg(
+        long = "prec",
+        visible_alias = "precision",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    precision: Vec<String>,
+    /// What computes [default: the device's own choice]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    backend: Vec<Backend>,
+    /// Power mode of the device, where it has several [default: the one it ships in]
+    #[arg(long, value_name = "NAME")]
+    power_mode: Option<String>,
+    /// The formulas that answer
+    #[arg(long, value_enum, default_value_t = FormulaSet::Exact)]
+    formulas: FormulaSet,
+    #[command(flatten)]
+    workload: WorkloadArgs,
+    #[command(flatten)]
+    calibration: CalibrationArgs,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    format: Format,
+    /// Show the terms of every figure: formula, inputs, factor and source
+    #[arg(long, help_heading = "Output")]
+    explain: bool,
+    /// Write to a file instead of the standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+impl Predict {
+    /// Predicts and prints.
+    pub fn run(&self) -> Result<(), Failure> {
+        let mut records = Vec::new();
+        let mut screens = Vec::new();
+        let as_table = self.format == Format::Table;
+        question::each(self, |answer| {
+            records.push(answer.record());
+            if as_table {
+                screens.push(screen::render(answer));
+                if self.explain {
+                    screens.push(explain::render(answer));
+                }
+            }
+        })?;
+        let text = match self.format {
+            Format::Table if records.len() == 1 || self.explain => screens.join("\n"),
+            Format::Table => output::comparison(&records).text(""),
+            Format::Json => json(&records)?,
+            Format::Csv => output::csv(&records),
+            Format::Markdown => output::comparison(&records).markdown(),
+        };
+        sink::write(&text, self.output.as_deref())
+    }
+}
+
+/// The document of the predictions, keys in the order of the record.
+fn json(records: &[Record]) -> Result<String, Failure> {
+    #[derive(serde::Serialize)]
+    struct Document<'a> {
+        schema: u32,
+        predictions: &'a [Record],
+    }
+    let document = Document {
+        schema: SCHEMA,
+        predictions: records,
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(Failure::new)?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,280 @@
+//! From names to answers: every combination of model, device, backend and precision.
+
+use super::Predict;
+use crate::cli::failure::Failure;
+use edgeprof::catalog::{Catalog, Entry};
+use edgeprof::device::{BackendKind, Device};
+use edgeprof::model::{Knowledge, Model};
+use edgeprof::output::{self, PaperQuestion, Record};
+use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
+use edgeprof::perf::sums::ModelSums;
+use edgeprof::perf::{Prediction, predict};
+use edgeprof::quant::Precision;
+use edgeprof::scenario::{Formulas, Scenario, ScenarioError};
+
+/// One combination and its figures.
+pub enum Answer<'a> {
+    /// Of the exact formulas.
+    Exact(Box<Exact<'a>>),
+    /// Of the paper's.
+    Paper(Box<Paper<'a>>),
+}
+
+/// The exact formulas' answer.
+pub struct Exact<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What was asked.
+    pub scenario: Scenario<'a>,
+    /// The answer.
+    pub prediction: Prediction<'a>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+    /// The paper's equations on the same, where they can be asked.
+    pub paper: Option<Paper<'a>>,
+}
+
+/// The paper's equations and what they were given.
+pub struct Paper<'a> {
+    /// What was asked.
+    pub question: PaperQuestion<'a>,
+    /// Rates and constants of the device.
+    pub device: PaperDevice,
+    /// Whether the device states the paper's constants itself.
+    pub own_constants: bool,
+    /// Bytes per element.
+    pub bytes_per_element: f64,
+    /// The answer.
+    pub prediction: PaperPrediction,
+}
+
+impl Answer<'_> {
+    /// The answer as one flat record.
+    pub fn record(&self) -> Record {
+        match self {
+            Self::Exact(exact) => Record::exact(exact.model, &exact.scenario, &exact.prediction, exact.notes.clone()),
+            Self::Paper(paper) => Record::paper(&paper.question, &paper.prediction, paper.notes()),
+        }
+    }
+}
+
+impl Paper<'_> {
+    /// What a reader of the paper's figures should know.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = vec![format!(
+            "equations 7 to 15 of EdgeProfiler (arXiv 2506.09061) with S = {} and B = {}",
+            self.question.context, self.bytes_per_element
+        )];
+        if !self.own_constants {
+            notes.push(format!(
+                "the paper does not know {}: its utilizations and energies are those the paper used for its own devices, the rates are the device's",
+                self.question.device.id
+            ));
+        }
+        notes
+    }
+}
+
+/// A precision that the paper has no bytes per element for.
+#[derive(Debug, thiserror::Error)]
+#[error("the paper's formulas have no bytes per element for `{precision}`")]
+struct NotInThePaper {
+    precision: Precision,
+}
+
+/// A device that states no peak of any kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{device}'s {backend} backend states no peak rate")]
+struct NoPeak {
+    device: String,
+    backend: BackendKind,
+}
+
+/// Asks every combination in turn: models outermost, then devices, backends, precisions.
+pub fn each(asked: &Predict, mut take: impl FnMut(&Answer<'_>)) -> Result<(), Failure> {
+    let catalog = asked.catalog.open()?;
+    let precisions = asked
+        .precision
+        .iter()
+        .map(|name| name.trim().parse::<Precision>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::new(error).hint("`edgeprof list precisions` shows them all"))?;
+    for model in &asked.model {
+        let model = catalog.model(model.trim())?;
+        let stored = model.tensors.iter().all(|tensor| tensor.stored.is_some());
+        let default = [if stored { Precision::Stored } else { Precision::Int4 }];
+        let precisions = if precisions.is_empty() {
+            &default[..]
+        } else {
+            &precisions[..]
+        };
+        let sums = precisions
+            .iter()
+            .map(|&precision| ModelSums::of(&model, precision))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Failure::new)?;
+        for device in &asked.hardware {
+            let device = catalog.device(device.trim())?;
+            let mut backends: Vec<BackendKind> = asked.backend.iter().map(|&backend| backend.into()).collect();
+            if backends.is_empty() {
+                backends.push(device.default_backend);
+            }
+            for &backend in &backends {
+                for (&precision, sums) in precisions.iter().zip(&sums) {
+                    one(
+                        asked,
+                        &catalog,
+                        Names {
+                            model: &model,
+                            device: &device,
+                            backend,
+                            precision,
+                            sums,
+                        },
+                        &mut take,
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One combination.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    model: &'a Entry<Model>,
+    device: &'a Entry<Device>,
+    backend: BackendKind,
+    precision: Precision,
+    sums: &'a ModelSums,
+}
+
+fn one(
+    asked: &Predict,
+    catalog: &Catalog,
+    names: Names<'_>,
+    take: &mut impl FnMut(&Answer<'_>),
+) -> Result<(), Failure> {
+    let Names {
+        model,
+        device,
+        backend,
+        precision,
+        sums,
+    } = names;
+    let mut workload = asked.workload.workload()?;
+    if Formulas::from(asked.formulas) == Formulas::Edgeprofiler {
+        // The same checks as ever, though the equations take less of it.
+        let scenario = Scenario::new(
+            sums,
+            device,
+            Some(backend),
+            precision,
+            asked.power_mode.as_deref(),
+            workload,
+        );
+        match scenario {
+            // The paper knows one backend and one cache, and its S may be shorter than the work.
+            Ok(_) | Err(ScenarioError::ContextTooSmall { .. } | ScenarioError::Cache(_)) => {}
+            Err(error) => return Err(Failure::new(error)),
+        }
+        let Some(bytes_per_element) = paper_bytes(precision) else {
+            return Err(Failure::new(NotInThePaper { precision })
+                .hint("the paper's precisions are fp32, fp16, bf16, int8 and int4; a mix of llama.cpp needs `--formulas exact`"));
+        };
+        let paper = ask_paper(catalog, names, &workload, bytes_per_element)?.ok_or_else(|| {
+            Failure::new(NoPeak {
+                device: device.id.clone(),
+                backend,
+            })
+        })?;
+        take(&Answer::Paper(Box::new(paper)));
+        return Ok(());
+    }
+    // Asked first with nothing of the calibration, so that a missing backend is what the error names.
+    let ask = |workload| {
+        Scenario::new(
+            sums,
+            device,
+            Some(backend),
+            precision,
+            asked.power_mode.as_deref(),
+            workload,
+        )
+    };
+    ask(workload).map_err(Failure::new)?;
+    let calibration = catalog.calibration_for(device, backend, &asked.calibration.choice())?;
+    if backend == BackendKind::Cpu {
+        workload.threads = workload.threads.or(calibration.file.threads);
+    }
+    let scenario = ask(workload).map_err(Failure::new)?;
+    let prediction = predict(&scenario, &calibration);
+    let notes = output::notes(model, &scenario, &prediction);
+    let paper = match precision.paper_bytes_per_element() {
+        // Dimensions of an architecture that is not known make no shape of the paper's.
+        Some(bytes) if model.knowledge == Knowledge::Exact => ask_paper(catalog, names, &workload, bytes)?,
+        _ => None,
+    };
+    take(&Answer::Exact(Box::new(Exact {
+        model,
+        scenario,
+        prediction,
+        notes,
+        paper,
+    })));
+    Ok(())
+}
+
+/// The paper's `B` where the paper itself would use it: its own precisions and plain floats.
+fn paper_bytes(precision: Precision) -> Option<f64> {
+    use edgeprof::quant::Mix;
+    match precision {
+        Precision::Fp32 | Precision::Fp16 | Precision::Bf16 | Precision::Int8 | Precision::Int4 => {
+            precision.paper_bytes_per_element()
+        }
+        Precision::Mix(Mix::F32 | Mix::F16 | Mix::BF16) => precision.paper_bytes_per_element(),
+        _ => None,
+    }
+}
+
+fn ask_paper<'a>(
+    catalog: &Catalog,
+    names: Names<'a>,
+    workload: &edgeprof::scenario::Workload,
+    bytes_per_element: f64,
+) -> Result<Option<Paper<'a>>, Failure> {
+    let Names {
+        model,
+        device,
+        backend,
+        precision,
+        ..
+    } = names;
+    let constants = catalog.paper_constants(device)?;
+    let rates = device
+        .backends
+        .get(&backend)
+        .and_then(|backend| PaperDevice::of(device, backend, &constants));
+    let Some(rates) = rates else { return Ok(None) };
+    let context = workload
+        .context
+        .or(model.paper_context)
+        .unwrap_or_else(|| workload.context());
+    let prediction = paper::predict(&model.paper, &rates, context, bytes_per_element);
+    let question = PaperQuestion {
+        model,
+        device,
+        backend,
+        precision,
+        workload: *workload,
+        context,
+    };
+    Ok(Some(Paper {
+        question,
+        device: rates,
+        own_constants: device.paper.is_some(),
+        bytes_per_element,
+        prediction,
+    }))
+}

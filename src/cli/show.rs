@@ -1,0 +1,270 @@
+//! `show`: one entry of the catalogue, with its sources.
+
+use super::arguments::CatalogArgs;
+use super::failure::Failure;
+use super::{facts, sink};
+use anstyle::Style;
+use clap::Args;
+use edgeprof::calibration::Calibration;
+use edgeprof::catalog::{CatalogError, Entry};
+use edgeprof::device::Device;
+use edgeprof::model::{Model, ModelFile, Size};
+use edgeprof::output::{Align, Grid, number};
+use edgeprof::perf::sums::ModelSums;
+use edgeprof::quant::{Mix, Precision};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+const TITLE: Style = Style::new().bold();
+
+/// Show a model, a device, a precision or a calibration with its sources
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  edgeprof show tinyllama
+  edgeprof show pi5
+  edgeprof show ./my-model.gguf")]
+pub struct Show {
+    /// Its name, or the path of its file
+    name: String,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+/// Appends a line. Writing to a String cannot fail.
+macro_rules! line {
+    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
+}
+
+impl Show {
+    /// Prints the entry, or every entry where several kinds have one of that name.
+    pub fn run(&self) -> Result<(), Failure> {
+        let catalog = self.catalog.open()?;
+        let mut texts = Vec::new();
+        let mut errors = Vec::new();
+        let mut keep = |text: Result<String, CatalogError>| match text {
+            Ok(text) => texts.push(text),
+            Err(error) => errors.push(error),
+        };
+        keep(catalog.model(&self.name).map(|entry| model(&entry)));
+        keep(catalog.device(&self.name).map(|entry| device(&entry)));
+        keep(catalog.calibration(&self.name).map(|entry| calibration(&entry)));
+        if let Ok(precision) = self.name.parse() {
+            texts.push(describe(precision));
+        }
+        if texts.is_empty() {
+            return Err(nothing(&self.name, errors));
+        }
+        sink::write(&texts.join("\n"), None)
+    }
+}
+
+/// What to say of a name that no kind knows.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is called `{name}`")]
+struct Unknown {
+    name: String,
+}
+
+fn nothing(name: &str, errors: Vec<CatalogError>) -> Failure {
+    let mut nearest = Vec::new();
+    for error in errors {
+        match error {
+            CatalogError::Unknown { nearest: near, .. } => nearest.extend(near),
+            CatalogError::Invalid { .. } | CatalogError::UnknownEnding { .. } if name.ends_with(".toml") => {}
+            // A path: the first kind that could have it says what is wrong.
+            error => return error.into(),
+        }
+    }
+    let failure = Failure::new(Unknown { name: name.to_owned() });
+    if name.ends_with(".toml") {
+        return failure.hint("a .toml is shown as what it is: name it where a model, a device or a calibration is expected to see what is wrong");
+    }
+    match nearest.is_empty() {
+        true => failure.hint("`edgeprof list models` and `edgeprof list hardware` show those there are"),
+        false => failure.hint(format!(
+            "did you mean {}?",
+            nearest
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        )),
+    }
+}
+
+fn model(entry: &Arc<Entry<Model>>) -> String {
+    let model: &Model = entry;
+    let mut text = format!(
+        "{TITLE}{}{TITLE:#} ({}), model, {}\n",
+        model.name, model.id, entry.origin
+    );
+    let file = entry.origin.text().ok().and_then(|text| ModelFile::parse(&text).ok());
+    let mut grid = Grid::new([("", Align::Left), ("", Align::Left)]);
+    let mut row = |name: &str, value: String| grid.row([name.to_owned(), value]);
+    row("architecture", model.architecture.clone());
+    row("parameters", number::count(model.parameters() as f64));
+    if model.experts > 0 {
+        row(
+            "experts",
+            format!("{} of {} a token", model.experts_used, model.experts),
+        );
+    }
+    row("layers", model.mixers.len().to_string());
+    row("hidden size", model.hidden_size.to_string());
+    row("feed-forward size", model.feed_forward_size.to_string());
+    row("vocabulary", number::count(model.vocabulary_size as f64));
+    if let Some(length) = model.context_length {
+        row("context", number::count(length as f64));
+    }
+    if !entry.aliases.is_empty() {
+        row("also called", entry.aliases.join(", "));
+    }
+    if let Some(file) = &file {
+        row("dimensions from", file.source.clone());
+        if let Some(license) = &file.license {
+            row("licence", license.clone());
+        }
+        if let Some(notes) = &file.notes {
+            row("note", notes.clone());
+        }
+        if let Some(parameters) = file.published.parameters {
+            row("published parameters", number::count(parameters as f64));
+        }
+        if let Some(source) = &file.published.parameters_source {
+            row("  source", source.clone());
+        }
+        for (precision, published) in &file.published.sizes {
+            let size = match &published.size {
+                Size::Exact(bytes) => format!("{} bytes", number::count(*bytes as f64)),
+                Size::Rounded(size) => size.clone(),
+            };
+            row(
+                &format!("published size, {precision}"),
+                format!("{size} ({})", published.source),
+            );
+        }
+    }
+    text.push_str(&grid.text("  "));
+    text.push('\n');
+    text.push_str(&sizes(model));
+    text
+}
+
+/// Size and sums of a model in every mix.
+fn sizes(model: &Model) -> String {
+    let mut grid = Grid::new([
+        ("precision", Align::Left),
+        ("bytes of all tensors", Align::Right),
+        ("", Align::Right),
+        ("bits per weight", Align::Right),
+    ]);
+    let stored = model
+        .tensors
+        .iter()
+        .all(|tensor| tensor.stored.is_some())
+        .then_some(Precision::Stored);
+    for precision in stored.into_iter().chain(Mix::ALL.iter().copied().map(Precision::Mix)) {
+        let Ok(sums) = ModelSums::of(model, precision) else {
+            continue;
+        };
+        grid.row([
+            precision.to_string(),
+            number::count(sums.weight_bytes as f64),
+            number::bytes(sums.weight_bytes as f64),
+            format!("{:.2}", 8.0 * sums.weight_bytes as f64 / sums.parameters.max(1) as f64),
+        ]);
+    }
+    grid.text("  ")
+}
+
+fn device(entry: &Arc<Entry<Device>>) -> String {
+    let device: &Device = entry;
+    let mut text = format!(
+        "{TITLE}{}{TITLE:#} ({}), device, {}\n",
+        device.name, device.id, entry.origin
+    );
+    if let Some(note) = &device.note {
+        line!(text, "  {note}");
+    }
+    if !entry.aliases.is_empty() {
+        line!(text, "  also called {}", entry.aliases.join(", "));
+    }
+    for (kind, backend) in &device.backends {
+        let default = if *kind == device.default_backend {
+            " (default)"
+        } else {
+            ""
+        };
+        let features = if backend.features.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", backend.features.join(" "))
+        };
+        line!(text, "  backend {kind}{default}: class {}{features}", backend.class);
+    }
+    if let Some(mode) = &device.default_power_mode {
+        let modes: Vec<&str> = device.power_modes.keys().map(String::as_str).collect();
+        line!(text, "  power modes {} (default {mode})", modes.join(", "));
+    }
+    if let Some(price) = &device.price {
+        line!(text, "  price {} {} ({})", price.amount, price.currency, price.source);
+    }
+    text.push('\n');
+    text.push_str(&facts::numbers(device, device.facts()));
+    text
+}
+
+fn calibration(entry: &Arc<Entry<Calibration>>) -> String {
+    let calibration: &Calibration = entry;
+    let file = &calibration.file;
+    let mut text = format!("{TITLE}{}{TITLE:#}, calibration, {}\n", calibration.id, entry.origin);
+    line!(text, "  {}", file.note);
+    line!(text, "  class {}, fitted {}", file.class, file.date);
+    for (phase, quality) in &file.quality {
+        let held_out = quality.held_out_error.map_or(String::new(), |error| {
+            format!(", median error on what the fit had not seen {}", number::percent(error))
+        });
+        line!(
+            text,
+            "  {}: {} points, scatter {}{held_out}",
+            phase.name(),
+            quality.points,
+            number::percent(quality.scatter)
+        );
+    }
+    text.push('\n');
+    let mut grid = Grid::new([
+        ("factor", Align::Left),
+        ("value", Align::Right),
+        ("standard error", Align::Right),
+        ("from", Align::Left),
+    ]);
+    for (name, factor) in &file.factors {
+        grid.row([
+            name.clone(),
+            number::significant(factor.value, 4),
+            number::percent(factor.error),
+            if factor.from_class { "class" } else { "fit" }.to_owned(),
+        ]);
+    }
+    text.push_str(&grid.text("  "));
+    for source in &file.sources {
+        line!(text, "  source: {source}");
+    }
+    text
+}
+
+fn describe(precision: Precision) -> String {
+    let mut text = format!(
+        "{TITLE}{precision}{TITLE:#}, precision\n  {}\n",
+        precision.description()
+    );
+    if let Some(bits) = precision.nominal_bits_per_weight() {
+        line!(text, "  about {bits:.2} bits per weight");
+    }
+    if let Some(bytes) = precision.paper_bytes_per_element() {
+        line!(text, "  {bytes} bytes per element in the paper's equations");
+    }
+    text
+}

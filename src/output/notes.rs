@@ -1,0 +1,106 @@
+//! What a reader of a prediction should know besides its figures.
+
+use crate::calibration::Origin;
+use crate::device::{BackendKind, Device, Evidence};
+use crate::model::{Knowledge, Model};
+use crate::perf::Prediction;
+use crate::quant::Precision;
+use crate::scenario::Scenario;
+
+/// The notes of a prediction, the weightiest first.
+#[must_use]
+pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> Vec<String> {
+    let (work, device) = (&scenario.workload, scenario.device);
+    let calibration = prediction.basis.calibration;
+    let mut notes = Vec::new();
+    if !prediction.fits {
+        notes.push("it does not fit: the speeds are those it would have with enough memory".to_owned());
+    }
+    if let Precision::Int8 | Precision::Int4 = scenario.precision
+        && let Some(mix) = scenario.precision.mix()
+    {
+        notes.push(format!("{} means llama.cpp's {mix}", scenario.precision));
+    }
+    if model.knowledge == Knowledge::Generic {
+        notes.push(format!(
+            "the architecture `{}` is not known: parameters and bytes are exact, the rest follows a generic rule and its intervals are wider",
+            model.architecture
+        ));
+    }
+    match (calibration.file.origin, calibration.file.device.as_deref()) {
+        (Origin::Class, _) => notes.push(format!(
+            "the factors are those of the class `{}`, not of {} itself; `edgeprof calibrate` on the device narrows the intervals",
+            calibration.file.class, device.id
+        )),
+        (Origin::Device, Some(other)) if other != device.id => {
+            notes.push(format!("the calibration was measured on {other}, not on {}", device.id));
+        }
+        _ => {}
+    }
+    if calibration
+        .file
+        .backend
+        .is_some_and(|backend| backend != scenario.backend_kind)
+    {
+        notes.push(format!(
+            "the calibration is one of another backend than {}",
+            scenario.backend_kind
+        ));
+    }
+    if !prediction.basis.inside_measured_range {
+        notes.push("outside the range that was measured: the intervals are wider".to_owned());
+    }
+    if let Some(trained) = model.context_length
+        && work.context() > trained
+    {
+        notes.push(format!(
+            "a context of {} tokens is longer than the {trained} that the model was trained for",
+            work.context()
+        ));
+    }
+    if let Some(threads) = work.threads
+        && scenario.backend_kind == BackendKind::Cpu
+        && threads > scenario.backend.cores.value
+    {
+        notes.push(format!(
+            "{threads} threads on {} cores are taken as {}",
+            scenario.backend.cores.value, scenario.backend.cores.value
+        ));
+    }
+    let estimated = estimated(device, scenario.backend_kind);
+    if !estimated.is_empty() {
+        notes.push(format!(
+            "estimated, not measured or stated by the maker: {}",
+            estimated.join(", ")
+        ));
+    }
+    notes
+}
+
+/// Those numbers of a device, as far as its backend uses them, that are guesses.
+#[must_use]
+pub fn estimated(device: &Device, backend: BackendKind) -> Vec<String> {
+    device
+        .facts()
+        .into_iter()
+        .filter(|fact| match fact.path.first() {
+            Some(&"backends") => fact.path.get(1) == Some(&backend.name()),
+            Some(&"power_modes") => false,
+            _ => true,
+        })
+        .filter(|fact| {
+            device
+                .sources
+                .get(fact.source)
+                .is_some_and(|source| matches!(source.evidence, Evidence::Estimated))
+        })
+        .map(|fact| {
+            let path = if fact.path.first() == Some(&"backends") {
+                &fact.path[2..]
+            } else {
+                &fact.path[..]
+            };
+            path.join(" ").replace('_', " ")
+        })
+        .collect()
+}

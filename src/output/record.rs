@@ -1,0 +1,342 @@
+//! A prediction as it leaves the program: one flat record for JSON, CSV, Markdown and whatever tables are made of many.
+//!
+//! Base SI units, with the unit in the key. What does not apply is null in JSON and empty in CSV, never 0 or NaN.
+
+use crate::calibration::{Origin, Phase};
+use crate::device::{BackendKind, Device};
+use crate::model::Model;
+use crate::perf::paper::PaperPrediction;
+use crate::perf::{Bound, Intervals, Prediction};
+use crate::quant::{CacheType, Precision};
+use crate::scenario::{Formulas, Scenario, Workload};
+use serde::Serialize;
+
+/// The version of the JSON document; it changes when a key changes its name or meaning.
+pub const SCHEMA: u32 = 1;
+
+/// One prediction.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// The model's id.
+    pub model: String,
+    /// The device's id.
+    pub hardware: String,
+    /// The backend.
+    pub backend: BackendKind,
+    /// The precision as asked.
+    pub precision: Precision,
+    /// The llama.cpp mix that it means; none under the paper's formulas, and for what is no mix.
+    pub mix: Option<&'static str>,
+    /// Which formulas answered.
+    pub formulas: Formulas,
+    /// The power mode in force.
+    pub power_mode: Option<String>,
+    /// What was asked of it.
+    pub workload: WorkloadRecord,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Parameters that one token uses.
+    pub active_parameters: Option<u64>,
+    /// FLOPs of one token.
+    pub flops_per_token: f64,
+    /// All tensors of the file.
+    pub weight_bytes: u64,
+    /// The KV cache.
+    pub kv_cache_bytes: u64,
+    /// Activations.
+    pub activation_bytes: u64,
+    /// Weights written once more in the layout of the CPU's kernels.
+    pub repacked_bytes: Option<u64>,
+    /// What the runtime holds besides.
+    pub runtime_bytes: Option<u64>,
+    /// What must stay in memory.
+    pub memory_bytes: u64,
+    /// What the device leaves to users.
+    pub capacity_bytes: u64,
+    /// Whether it fits there.
+    pub fits: bool,
+    /// FLOPs per byte.
+    pub arithmetic_intensity: Option<f64>,
+    /// FLOPs per byte where the roofline turns.
+    pub ridge_intensity: Option<f64>,
+    /// Compute latency of a decoded token.
+    pub compute_s: Option<f64>,
+    /// Memory latency of a decoded token.
+    pub memory_s: Option<f64>,
+    /// Fixed costs of a decoded token.
+    pub overhead_s: Option<f64>,
+    /// Reading the weights from storage, once.
+    pub io_s: Option<f64>,
+    /// Copying them to the device, once.
+    pub h2d_s: Option<f64>,
+    /// Repacking them, once.
+    pub repack_s: Option<f64>,
+    /// The network.
+    pub network_s: Option<f64>,
+    /// The whole request, cold.
+    pub end_to_end_s: Option<f64>,
+    /// The whole prompt.
+    pub prefill_s: Option<f64>,
+    /// Prompt tokens per second.
+    pub prefill_tokens_per_s: Option<f64>,
+    /// Time to the first token with the model loaded.
+    pub ttft_s: Option<f64>,
+    /// One decoded token.
+    pub decode_s_per_token: Option<f64>,
+    /// Decoded tokens per second.
+    pub decode_tokens_per_s: Option<f64>,
+    /// Energy of the request over its tokens.
+    pub energy_j_per_token: Option<f64>,
+    /// Energy of a prompt token.
+    pub prefill_energy_j_per_token: Option<f64>,
+    /// Energy of a decoded token.
+    pub decode_energy_j_per_token: Option<f64>,
+    /// What bounds each phase.
+    pub bound: BoundRecord,
+    /// 90 % intervals.
+    pub intervals: Intervals,
+    /// What it rests on.
+    pub basis: BasisRecord,
+}
+
+/// The work of a [`Record`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WorkloadRecord {
+    /// Tokens to prefill.
+    pub prompt: u64,
+    /// Tokens to decode.
+    pub generate: u64,
+    /// Tokens in the cache before either.
+    pub depth: u64,
+    /// Cache size allocated for one sequence; the paper's S.
+    pub context: u64,
+    /// Logical batch.
+    pub batch: u64,
+    /// Physical batch.
+    pub ubatch: u64,
+    /// Sequences side by side.
+    pub sequences: u64,
+    /// Type of the cached keys.
+    pub cache_type_k: CacheType,
+    /// Type of the cached values.
+    pub cache_type_v: CacheType,
+    /// CPU threads; none on a GPU.
+    pub threads: Option<u64>,
+    /// Layers on the GPU; none where all are.
+    pub gpu_layers: Option<u64>,
+    /// Whether weights are repacked for the CPU.
+    pub repack: bool,
+}
+
+/// What bounds the phases of a [`Record`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct BoundRecord {
+    /// The prompt.
+    pub prefill: Option<Bound>,
+    /// The decoding.
+    pub decode: Option<Bound>,
+}
+
+/// What a [`Record`] rests on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct BasisRecord {
+    /// The calibration's id; none under the paper's formulas.
+    pub calibration: Option<String>,
+    /// Whether it was measured on the device or on its class.
+    pub origin: Option<Origin>,
+    /// Median relative error of the decoding rate (of the prefill rate where nothing is decoded) on what the fit had not seen.
+    pub held_out_error: Option<f64>,
+    /// The same of the prefill rate.
+    pub prefill_held_out_error: Option<f64>,
+    /// The same of the decoding rate.
+    pub decode_held_out_error: Option<f64>,
+    /// Whether what was asked lies within what was measured.
+    pub inside_measured_range: Option<bool>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// What the paper's equations were asked.
+#[derive(Debug, Clone, Copy)]
+pub struct PaperQuestion<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The device.
+    pub device: &'a Device,
+    /// Its backend.
+    pub backend: BackendKind,
+    /// The precision.
+    pub precision: Precision,
+    /// The work, of which the equations take the context alone.
+    pub workload: Workload,
+    /// The context, `S`.
+    pub context: u64,
+}
+
+/// Bytes as a whole number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, and no memory is that large
+fn whole(bytes: f64) -> u64 {
+    bytes.round() as u64
+}
+
+/// A number that JSON can hold.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+impl Record {
+    /// The record of an exact prediction.
+    #[must_use]
+    pub fn exact(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>, notes: Vec<String>) -> Self {
+        let calibration = prediction.basis.calibration;
+        let held_out = |phase, present: Option<f64>| present.and_then(|_| calibration.quality(phase).held_out_error);
+        let prefill_held_out = held_out(Phase::Prefill, prediction.prefill_s);
+        let decode_held_out = held_out(Phase::Decode, prediction.decode_s_per_token);
+        Self {
+            model: model.id.clone(),
+            hardware: scenario.device.id.clone(),
+            backend: scenario.backend_kind,
+            precision: scenario.precision,
+            mix: scenario.precision.mix().map(crate::quant::Mix::name),
+            formulas: Formulas::Exact,
+            power_mode: scenario.power_mode.map(|(name, _)| name.to_owned()),
+            workload: WorkloadRecord {
+                threads: scenario.threads(),
+                ..WorkloadRecord::new(&scenario.workload, scenario.workload.context())
+            },
+            parameters: scenario.sums.parameters,
+            active_parameters: Some(scenario.sums.active_parameters),
+            flops_per_token: prediction.flops_per_token,
+            weight_bytes: whole(prediction.weight_bytes),
+            kv_cache_bytes: whole(prediction.kv_cache_bytes),
+            activation_bytes: whole(prediction.activation_bytes),
+            repacked_bytes: Some(whole(prediction.repacked_bytes)),
+            runtime_bytes: Some(whole(prediction.runtime_bytes)),
+            memory_bytes: whole(prediction.memory_bytes),
+            capacity_bytes: whole(prediction.capacity_bytes),
+            fits: prediction.fits,
+            arithmetic_intensity: finite(prediction.arithmetic_intensity),
+            ridge_intensity: prediction.ridge_intensity.and_then(finite),
+            compute_s: prediction.compute_s,
+            memory_s: prediction.memory_s,
+            overhead_s: prediction.overhead_s,
+            io_s: prediction.io_s,
+            h2d_s: prediction.h2d_s,
+            repack_s: prediction.repack_s,
+            network_s: prediction.network_s,
+            end_to_end_s: finite(prediction.end_to_end_s),
+            prefill_s: prediction.prefill_s,
+            prefill_tokens_per_s: prediction.prefill_tokens_per_s,
+            ttft_s: prediction.ttft_s,
+            decode_s_per_token: prediction.decode_s_per_token,
+            decode_tokens_per_s: prediction.decode_tokens_per_s,
+            energy_j_per_token: prediction.energy_j_per_token,
+            prefill_energy_j_per_token: prediction.prefill_energy_j_per_token,
+            decode_energy_j_per_token: prediction.decode_energy_j_per_token,
+            bound: BoundRecord {
+                prefill: prediction.prefill_bound,
+                decode: prediction.decode_bound,
+            },
+            intervals: prediction.intervals,
+            basis: BasisRecord {
+                calibration: Some(calibration.id.clone()),
+                origin: Some(calibration.file.origin),
+                held_out_error: decode_held_out.or(prefill_held_out),
+                prefill_held_out_error: prefill_held_out,
+                decode_held_out_error: decode_held_out,
+                inside_measured_range: Some(prediction.basis.inside_measured_range),
+                notes,
+            },
+        }
+    }
+
+    /// The record of the paper's equations.
+    #[must_use]
+    pub fn paper(question: &PaperQuestion<'_>, prediction: &PaperPrediction, notes: Vec<String>) -> Self {
+        let &PaperQuestion {
+            model,
+            device,
+            backend,
+            precision,
+            workload,
+            context,
+        } = question;
+        let own = device
+            .backends
+            .get(&backend)
+            .and_then(|backend| backend.memory.as_ref());
+        let capacity = own.unwrap_or(&device.memory).usable.value.get();
+        let bound = if prediction.memory_s >= prediction.compute_s {
+            Bound::Memory
+        } else {
+            Bound::Compute
+        };
+        Self {
+            model: model.id.clone(),
+            hardware: device.id.clone(),
+            backend,
+            precision,
+            mix: None,
+            formulas: Formulas::Edgeprofiler,
+            power_mode: None,
+            workload: WorkloadRecord::new(&workload, context),
+            parameters: prediction.parameters,
+            active_parameters: None,
+            flops_per_token: prediction.flops_per_token,
+            weight_bytes: whole(prediction.weight_bytes),
+            kv_cache_bytes: whole(prediction.kv_cache_bytes),
+            activation_bytes: whole(prediction.activation_bytes),
+            repacked_bytes: None,
+            runtime_bytes: None,
+            memory_bytes: whole(prediction.memory_bytes),
+            capacity_bytes: whole(capacity),
+            fits: prediction.memory_bytes <= capacity,
+            arithmetic_intensity: finite(prediction.arithmetic_intensity),
+            ridge_intensity: None,
+            compute_s: Some(prediction.compute_s),
+            memory_s: Some(prediction.memory_s),
+            overhead_s: None,
+            io_s: prediction.io_s,
+            h2d_s: prediction.h2d_s,
+            repack_s: None,
+            network_s: prediction.network_s,
+            end_to_end_s: finite(prediction.end_to_end_s),
+            prefill_s: None,
+            prefill_tokens_per_s: None,
+            ttft_s: None,
+            decode_s_per_token: None,
+            decode_tokens_per_s: None,
+            energy_j_per_token: Some(prediction.energy_j_per_token),
+            prefill_energy_j_per_token: None,
+            decode_energy_j_per_token: None,
+            bound: BoundRecord {
+                prefill: None,
+                decode: Some(bound),
+            },
+            intervals: Intervals::default(),
+            basis: BasisRecord {
+                notes,
+                ..BasisRecord::default()
+            },
+        }
+    }
+}
+
+impl WorkloadRecord {
+    const fn new(work: &Workload, context: u64) -> Self {
+        Self {
+            prompt: work.prompt,
+            generate: work.generate,
+            depth: work.depth,
+            context,
+            batch: work.batch,
+            ubatch: work.ubatch,
+            sequences: work.sequences,
+            cache_type_k: work.key_type,
+            cache_type_v: work.value_type,
+            threads: work.threads,
+            gpu_layers: work.gpu_layers,
+            repack: work.repack,
+        }
+    }
+}
