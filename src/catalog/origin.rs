@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 pub enum Origin {
     /// Shipped with edgeprof.
     BuiltIn {
-        /// Path in the repository.
+        /// Folder in the repository.
+        folder: &'static str,
+        /// The file in it.
         path: &'static Path,
         /// The file's text.
         text: &'static str,
@@ -48,7 +50,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BuiltIn { path, .. } => write!(f, "built-in {}", path.display()),
+            Self::BuiltIn { folder, path, .. } => write!(f, "built-in {folder}/{}", path.display()),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Detected => f.write_str("this machine"),
         }

@@ -56,7 +56,16 @@ impl<T> Shelf<T> {
             .files()
             .filter_map(|file| Some((stem(file.path())?, file.path(), file.contents_utf8()?)));
         let places = files
-            .map(|(id, path, text)| (id, Place::new(Origin::BuiltIn { path, text })))
+            .map(|(id, path, text)| {
+                (
+                    id,
+                    Place::new(Origin::BuiltIn {
+                        folder: kind.folder(),
+                        path,
+                        text,
+                    }),
+                )
+            })
             .collect();
         Self {
             kind,
