@@ -1,15 +1,13 @@
 //! The catalogue's models against what is published about them.
 
-use edgeprof::model::{Model, ModelFile};
+use edgeprof::model::{Model, ModelFile, Size};
+use edgeprof::quant::Mix;
 use std::path::Path;
 
 /// Every file of the catalogue, with its id and model.
 fn catalogue() -> Vec<(ModelFile, Model)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
         .iter()
@@ -17,24 +15,69 @@ fn catalogue() -> Vec<(ModelFile, Model)> {
             let id = path.file_stem().unwrap().to_str().unwrap();
             let file = ModelFile::parse(&std::fs::read_to_string(path).unwrap())
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let model = file
-                .model(id)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let model = file.model(id).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             (file, model)
         })
         .collect()
 }
 
+/// What differs, all of it at once.
+fn assert_none(differences: &[String]) {
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
 #[test]
 fn every_model_has_its_published_number_of_parameters() {
+    let mut differences = Vec::new();
     for (file, model) in catalogue() {
-        if let Some(parameters) = file.published.parameters {
-            assert_eq!(model.parameters(), parameters, "{}", model.id);
+        assert!(file.published.parameters_source.is_some(), "{}: no source, nor why there is no count", model.id);
+        if let Some(published) = file.published.parameters.filter(|&published| published != model.parameters()) {
+            differences.push(format!("{}: {} computed, {published} published", model.id, model.parameters()));
         }
-        assert!(
-            file.published.parameters_source.is_some(),
-            "{}: no source, nor why there is no count",
-            model.id
-        );
     }
+    assert_none(&differences);
+}
+
+/// A published figure such as `4.58 GiB`: its unit in bytes, and the number of decimals that it prints.
+fn unit_and_decimals(text: &str) -> (f64, usize) {
+    let (number, unit) = text.split_once(' ').unwrap();
+    let bytes = match unit {
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        _ => panic!("unknown unit in `{text}`"),
+    };
+    (bytes, number.split_once('.').map_or(0, |(_, decimals)| decimals.len()))
+}
+
+#[test]
+fn every_model_has_its_published_sizes() {
+    let mut differences = Vec::new();
+    let mut compared = 0;
+    for (file, model) in catalogue() {
+        for (precision, published) in &file.published.sizes {
+            let mix: Mix = precision.parse().unwrap();
+            let bytes: u64 = mix
+                .block_types(&model)
+                .iter()
+                .zip(&model.tensors)
+                .map(|(block, tensor)| block.row_bytes(tensor.columns).unwrap() * tensor.rows * tensor.experts)
+                .sum();
+            let (computed, stated) = match &published.size {
+                Size::Exact(stated) => (bytes.to_string(), stated.to_string()),
+                Size::Rounded(text) => {
+                    let (unit, decimals) = unit_and_decimals(text);
+                    let number = format!("{:.decimals$}", bytes as f64 / unit);
+                    (number, text.split_once(' ').unwrap().0.to_owned())
+                }
+            };
+            compared += 1;
+            if computed != stated {
+                differences.push(format!("{} {precision}: {computed} computed, {stated} published", model.id));
+            }
+        }
+    }
+    assert!(compared > 60, "only {compared} sizes");
+    assert_none(&differences);
 }
