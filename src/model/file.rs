@@ -67,6 +67,9 @@ pub struct Published {
     /// The exact number of parameters.
     #[serde(default)]
     pub parameters: Option<u64>,
+    /// The number of parameters where only a rounded one is published, for example `"4.21 B"` or `"752.39 M"`.
+    #[serde(default)]
+    pub parameters_rounded: Option<String>,
     /// Who states that number; or, where there is none, why.
     #[serde(default)]
     pub parameters_source: Option<String>,

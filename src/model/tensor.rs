@@ -144,6 +144,8 @@ pub enum Use {
     LookUpAndMultiply,
     /// Read whole and applied element by element (norms, biases, scales).
     Elementwise,
+    /// In the file, and never read (the key projection of a layer that uses the cache of an earlier one).
+    Unread,
 }
 
 /// Which part of the model a tensor belongs to, for the phases in which it works.

@@ -110,7 +110,8 @@ impl Graph {
 impl StackSums {
     fn add(&mut self, tensor: &Tensor, block_type: BlockType, bytes: f64) {
         match tensor.usage {
-            Use::Elementwise => self.other_bytes += bytes,
+            Use::Unread => {}
+            Use::Elementwise => self.other_bytes += bytes * tensor.active_share(),
             Use::LookUp => self.other_bytes += bytes / (tensor.rows * tensor.experts).max(1) as f64,
             Use::Multiply | Use::LookUpAndMultiply => {
                 let at = self
@@ -170,6 +171,9 @@ impl ModelSums {
         for (tensor, &block_type) in model.tensors.iter().zip(types) {
             let bytes = block_type.tensor_bytes(tensor).unwrap_or(0);
             weight_bytes = weight_bytes.saturating_add(bytes);
+            if tensor.usage == Use::Unread {
+                continue;
+            }
             active += tensor.elements() as f64 * tensor.active_share();
             if matches!(tensor.usage, Use::Multiply | Use::LookUpAndMultiply) {
                 flops += 2.0 * tensor.elements() as f64 * tensor.active_share();

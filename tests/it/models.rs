@@ -7,7 +7,10 @@ use std::path::Path;
 /// Every file of the catalogue, with its id and model.
 fn catalogue() -> Vec<(ModelFile, Model)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     files
         .iter()
@@ -15,7 +18,9 @@ fn catalogue() -> Vec<(ModelFile, Model)> {
             let id = path.file_stem().unwrap().to_str().unwrap();
             let file = ModelFile::parse(&std::fs::read_to_string(path).unwrap())
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let model = file.model(id).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let model = file
+                .model(id)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             (file, model)
         })
         .collect()
@@ -30,25 +35,44 @@ fn assert_none(differences: &[String]) {
 fn every_model_has_its_published_number_of_parameters() {
     let mut differences = Vec::new();
     for (file, model) in catalogue() {
-        assert!(file.published.parameters_source.is_some(), "{}: no source, nor why there is no count", model.id);
-        if let Some(published) = file.published.parameters.filter(|&published| published != model.parameters()) {
-            differences.push(format!("{}: {} computed, {published} published", model.id, model.parameters()));
+        assert!(
+            file.published.parameters_source.is_some(),
+            "{}: no source, nor why there is no count",
+            model.id
+        );
+        if let Some(published) = file
+            .published
+            .parameters
+            .filter(|&published| published != model.parameters())
+        {
+            differences.push(format!(
+                "{}: {} computed, {published} published",
+                model.id,
+                model.parameters()
+            ));
+        }
+        if let Some(published) = file.published.parameters_rounded {
+            let printed = printed_as(model.parameters(), &published);
+            if printed != published {
+                differences.push(format!("{}: {printed} computed, {published} published", model.id));
+            }
         }
     }
     assert_none(&differences);
 }
 
-/// A published figure such as `4.58 GiB`: its unit in bytes, and the number of decimals that it prints.
-fn unit_and_decimals(text: &str) -> (f64, usize) {
-    let (number, unit) = text.split_once(' ').unwrap();
-    let bytes = match unit {
+/// A count as a published figure such as `4.58 GiB` prints it: in its unit, with as many decimals.
+fn printed_as(count: u64, published: &str) -> String {
+    let (number, unit) = published.split_once(' ').unwrap();
+    let factor = match unit {
         "MiB" => 1_048_576.0,
         "GiB" => 1_073_741_824.0,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        _ => panic!("unknown unit in `{text}`"),
+        "MB" | "M" => 1e6,
+        "GB" | "B" => 1e9,
+        _ => panic!("unknown unit in `{published}`"),
     };
-    (bytes, number.split_once('.').map_or(0, |(_, decimals)| decimals.len()))
+    let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    format!("{:.decimals$} {unit}", count as f64 / factor)
 }
 
 #[test]
@@ -62,19 +86,18 @@ fn every_model_has_its_published_sizes() {
                 .block_types(&model)
                 .iter()
                 .zip(&model.tensors)
-                .map(|(block, tensor)| block.row_bytes(tensor.columns).unwrap() * tensor.rows * tensor.experts)
+                .map(|(block, tensor)| block.tensor_bytes(tensor).unwrap())
                 .sum();
             let (computed, stated) = match &published.size {
                 Size::Exact(stated) => (bytes.to_string(), stated.to_string()),
-                Size::Rounded(text) => {
-                    let (unit, decimals) = unit_and_decimals(text);
-                    let number = format!("{:.decimals$}", bytes as f64 / unit);
-                    (number, text.split_once(' ').unwrap().0.to_owned())
-                }
+                Size::Rounded(text) => (printed_as(bytes, text), text.clone()),
             };
             compared += 1;
             if computed != stated {
-                differences.push(format!("{} {precision}: {computed} computed, {stated} published", model.id));
+                differences.push(format!(
+                    "{} {precision}: {computed} computed, {stated} published",
+                    model.id
+                ));
             }
         }
     }

@@ -64,8 +64,47 @@ fn per_layer_input(list: &mut TensorList, d: &Dimensions, size: u64) {
     list.vector(Role::PerLayerPostNorm, d.hidden_size);
 }
 
+/// The heads of one layer that keeps or shares a cache.
+#[derive(Clone, Copy)]
+struct Heads {
+    kv_heads: u64,
+    head_dim: u64,
+    /// There is a value projection; without it the values are the keys.
+    values: bool,
+    shares_cache: bool,
+}
+
+/// Projections with norms of query and key. A layer that reads the cache of an earlier one has its own key and value
+/// projections in the file, and leaves them alone.
+fn cached_attention(list: &mut TensorList, d: &Dimensions, layer: u64, heads: Heads) {
+    let (query, kv) = (d.heads * heads.head_dim, heads.kv_heads * heads.head_dim);
+    let keys_and_values = |list: &mut TensorList| {
+        list.matrix(Role::AttnK, d.hidden_size, kv);
+        list.vector(Role::AttnKNorm, heads.head_dim);
+        if heads.values {
+            list.matrix(Role::AttnV, d.hidden_size, kv);
+        }
+    };
+    list.matrix(Role::AttnQ, d.hidden_size, query);
+    list.vector(Role::AttnQNorm, heads.head_dim);
+    if heads.shares_cache {
+        list.unread(keys_and_values);
+    } else {
+        keys_and_values(list);
+    }
+    list.matrix(Role::AttnOutput, query, d.hidden_size);
+    list.mixers.push(Mixer::Attention(Attention {
+        heads: d.heads,
+        kv_heads: heads.kv_heads,
+        key_length: heads.head_dim,
+        value_length: heads.head_dim,
+        window: d.sliding_window.filter(|_| !d.has_full_attention(layer)),
+        shares_cache: heads.shares_cache,
+        bidirectional: false,
+    }));
+}
+
 /// Gemma 3n: as Gemma 3, with per-layer embeddings, several residual streams (AltUp) and a learned residual (LAuReL).
-/// The last layers read the caches of earlier ones, but keep their key and value projections in the file.
 pub(super) fn gemma3n(list: &mut TensorList, d: &Dimensions) -> Result<(), ModelError> {
     let size = list.need("per_layer_embedding_size", d.per_layer_embedding_size)?;
     let streams = list.need("altup_inputs", d.altup_inputs)?;
@@ -77,8 +116,18 @@ pub(super) fn gemma3n(list: &mut TensorList, d: &Dimensions) -> Result<(), Model
     per_layer_embedding(list, d, size);
     list.layers(d.layers, |list, layer| {
         list.vector(Role::AttnNorm, d.hidden_size);
-        projections(list, d, Biases::NONE);
-        head_norms(list, d);
+        let (kv_heads, head_dim, shares_cache) = (d.kv_heads(), d.head_dim(), d.shares_cache(layer));
+        cached_attention(
+            list,
+            d,
+            layer,
+            Heads {
+                kv_heads,
+                head_dim,
+                values: true,
+                shares_cache,
+            },
+        );
         blocks_after_attention(list, d, d.feed_forward_size);
         per_layer_input(list, d, size);
         list.matrix(Role::AltupCorrectCoefficients, streams, streams);
@@ -89,43 +138,21 @@ pub(super) fn gemma3n(list: &mut TensorList, d: &Dimensions) -> Result<(), Model
         list.matrix(Role::LaurelLeft, d.hidden_size, rank);
         list.matrix(Role::LaurelRight, rank, d.hidden_size);
         list.vector(Role::LaurelPostNorm, d.hidden_size);
-        attention(list, d, layer);
     });
     Ok(())
 }
 
-/// The attention of one layer of Gemma 4: those that see everything have heads of their own size and number, and those
-/// that read another's cache have no key and value projection.
+/// The attention of one layer of Gemma 4: those that see everything have heads of their own size and number.
 fn gemma4_attention(list: &mut TensorList, d: &Dimensions, layer: u64) {
     let full = d.has_full_attention(layer);
-    let (head_dim, kv_heads) = if full {
-        (
-            d.full_head_dim.unwrap_or_else(|| d.head_dim()),
-            d.full_kv_heads.unwrap_or_else(|| d.kv_heads()),
-        )
-    } else {
-        (d.head_dim(), d.kv_heads())
+    let own = |value: Option<u64>| value.filter(|_| full);
+    let heads = Heads {
+        kv_heads: own(d.full_kv_heads).unwrap_or_else(|| d.kv_heads()),
+        head_dim: own(d.full_head_dim).unwrap_or_else(|| d.head_dim()),
+        values: !(full && d.values_are_keys),
+        shares_cache: d.shares_cache(layer),
     };
-    let shares_cache = d.shares_cache(layer);
-    list.matrix(Role::AttnQ, d.hidden_size, d.heads * head_dim);
-    if !shares_cache {
-        list.matrix(Role::AttnK, d.hidden_size, kv_heads * head_dim);
-        if !(full && d.values_are_keys) {
-            list.matrix(Role::AttnV, d.hidden_size, kv_heads * head_dim);
-        }
-        list.vector(Role::AttnKNorm, head_dim);
-    }
-    list.vector(Role::AttnQNorm, head_dim);
-    list.matrix(Role::AttnOutput, d.heads * head_dim, d.hidden_size);
-    list.mixers.push(Mixer::Attention(Attention {
-        heads: d.heads,
-        kv_heads,
-        key_length: head_dim,
-        value_length: head_dim,
-        window: d.sliding_window.filter(|_| !full),
-        shares_cache,
-        bidirectional: false,
-    }));
+    cached_attention(list, d, layer, heads);
 }
 
 /// Gemma 4: Gemma 3's layers with two kinds of attention; per-layer embeddings in the small ones, experts beside the dense

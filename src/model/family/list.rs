@@ -126,6 +126,15 @@ impl TensorList {
         self.push(Role::TokenEmbedding, [d.hidden_size, d.vocabulary_size, 1], 1, 2, usage);
     }
 
+    /// What stands in the file and is never read.
+    pub(super) fn unread(&mut self, fill: impl FnOnce(&mut Self)) {
+        let from = self.tensors.len();
+        fill(self);
+        for tensor in self.tensors.iter_mut().skip(from) {
+            tensor.usage = Use::Unread;
+        }
+    }
+
     /// What works on the positions that yield a token: the output norm and the head.
     pub(super) fn head(&mut self, fill: impl FnOnce(&mut Self)) {
         let stack = std::mem::replace(&mut self.stack, Stack::Head);
