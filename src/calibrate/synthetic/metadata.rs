@@ -49,7 +49,21 @@ pub(super) fn of(model: &Model, mix: Option<Mix>) -> Vec<(String, Value)> {
             .into_iter()
             .map(|(key, value)| (format!("{}.{key}", model.architecture), value)),
     );
-    keys.push(("tokenizer.ggml.model".to_owned(), text("no_vocab")));
+    keys.extend(tokenizer(model).into_iter().map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)));
+    keys
+}
+
+/// No tokenizer; or, for BERT, whose count of token types llama.cpp reads with the tokenizer only, one of made-up tokens.
+fn tokenizer(model: &Model) -> Vec<(&'static str, Value)> {
+    let text = |value: &str| Value::Text(value.to_owned());
+    if model.architecture != "bert" {
+        return vec![("model", text("no_vocab"))];
+    }
+    let types = model.tensors.iter().find(|tensor| tensor.role == Role::TokenTypes).map_or(1, |table| table.rows);
+    let tokens = (0..model.vocabulary_size).map(|token| Value::Text(token.to_string())).collect();
+    let mut keys = vec![("model", text("bert")), ("tokens", Value::List(tokens)), ("token_type_count", number(types))];
+    let special = ["unknown_token_id", "seperator_token_id", "padding_token_id", "cls_token_id", "mask_token_id"];
+    keys.extend(special.map(|key| (key, number(0))));
     keys
 }
 
