@@ -49,7 +49,11 @@ pub(super) fn of(model: &Model, mix: Option<Mix>) -> Vec<(String, Value)> {
             .into_iter()
             .map(|(key, value)| (format!("{}.{key}", model.architecture), value)),
     );
-    keys.extend(tokenizer(model).into_iter().map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)));
+    keys.extend(
+        tokenizer(model)
+            .into_iter()
+            .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)),
+    );
     keys
 }
 
@@ -59,10 +63,26 @@ fn tokenizer(model: &Model) -> Vec<(&'static str, Value)> {
     if model.architecture != "bert" {
         return vec![("model", text("no_vocab"))];
     }
-    let types = model.tensors.iter().find(|tensor| tensor.role == Role::TokenTypes).map_or(1, |table| table.rows);
-    let tokens = (0..model.vocabulary_size).map(|token| Value::Text(token.to_string())).collect();
-    let mut keys = vec![("model", text("bert")), ("tokens", Value::List(tokens)), ("token_type_count", number(types))];
-    let special = ["unknown_token_id", "seperator_token_id", "padding_token_id", "cls_token_id", "mask_token_id"];
+    let types = model
+        .tensors
+        .iter()
+        .find(|tensor| tensor.role == Role::TokenTypes)
+        .map_or(1, |table| table.rows);
+    let tokens = (0..model.vocabulary_size)
+        .map(|token| Value::Text(token.to_string()))
+        .collect();
+    let mut keys = vec![
+        ("model", text("bert")),
+        ("tokens", Value::List(tokens)),
+        ("token_type_count", number(types)),
+    ];
+    let special = [
+        "unknown_token_id",
+        "seperator_token_id",
+        "padding_token_id",
+        "cls_token_id",
+        "mask_token_id",
+    ];
     keys.extend(special.map(|key| (key, number(0))));
     keys
 }

@@ -114,7 +114,11 @@ fn check(model: &Model) -> Result<(), NotAModel> {
         }),
     };
     within("embedding length", model.hidden_size, WIDTH)?;
-    within("feed-forward length", model.feed_forward_size, WIDTH)?;
+    within(
+        "feed-forward length",
+        model.feed_forward_size.max(model.paper.feed_forward_size),
+        WIDTH,
+    )?;
     within("vocabulary", model.vocabulary_size, 1 << 28)?;
     within("context length", model.context_length.unwrap_or(0), POSITIONS)?;
     within("number of experts", model.experts, 1 << 16)?;

@@ -2,7 +2,9 @@
 
 mod bytes;
 mod hostile;
+mod model;
 mod split;
+mod synthetic;
 
 use bytes::Gguf;
 use edgeprof::gguf::{Header, Metadata, ParseError, Value, parse};
