@@ -113,7 +113,9 @@ impl Device {
                 below.below(&["clocks"]).add(backend.name(), clock);
             }
             below.add("bandwidth", mode.bandwidth.as_ref());
-            below.add("cpu_cores", mode.cpu_cores.as_ref());
+            for (backend, cores) in &mode.cores {
+                below.below(&["cores"]).add(backend.name(), cores);
+            }
             below.add("budget", mode.budget.as_ref());
         }
         for (kind, backend) in &self.backends {

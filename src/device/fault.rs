@@ -244,11 +244,11 @@ impl Device {
                     })?;
                 }
             }
-            if let (Some(on), Some(cpu)) = (&settings.cpu_cores, self.backends.get(&BackendKind::Cpu)) {
-                let (on, cores) = (on.value, cpu.cores.value);
-                require(on <= cores, &["power_modes", mode, "cpu_cores"], || {
-                    FaultKind::TooManyCores { on, cores }
-                })?;
+            for (&backend, on) in &settings.cores {
+                let path = ["power_modes", mode, "cores", backend.name()];
+                self.require_backend(backend, &path)?;
+                let (on, cores) = (on.value, self.backends[&backend].cores.value);
+                require(on <= cores, &path, || FaultKind::TooManyCores { on, cores })?;
             }
         }
         Ok(())

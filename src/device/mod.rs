@@ -203,8 +203,9 @@ pub struct PowerMode {
     pub clocks: BTreeMap<BackendKind, Sourced<Hertz>>,
     /// Memory bandwidth in this mode, if it differs.
     pub bandwidth: Option<Sourced<ByteRate>>,
-    /// CPU cores that are on in this mode, if not all.
-    pub cpu_cores: Option<Sourced<u64>>,
+    /// Cores of each backend that are on in this mode, where not all are.
+    #[serde(default)]
+    pub cores: BTreeMap<BackendKind, Sourced<u64>>,
     /// The power budget the mode is named after.
     pub budget: Option<Sourced<Watts>>,
 }

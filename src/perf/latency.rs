@@ -35,7 +35,7 @@ pub enum TermKind {
     Attend,
     /// Kernel launches and barriers.
     Operations,
-    /// What a pass costs whatever it does.
+    /// What a prompt, or a decoded token, costs whatever it is.
     Pass,
 }
 
@@ -185,20 +185,18 @@ impl<'a> Machine<'a> {
             .map_or(nominal, |bandwidth| bandwidth.value)
             .get();
         let all_cores = backend.cores.value.max(1) as f64;
+        let online = mode
+            .and_then(|mode| mode.cores.get(&scenario.backend_kind))
+            .map_or(all_cores, |cores| cores.value.max(1) as f64);
         let (core_ratio, bandwidth_share, core_share_sensitivity) = if on_cpu {
-            let online = mode
-                .and_then(|mode| mode.cpu_cores.as_ref())
-                .map_or(all_cores, |cores| cores.value.max(1) as f64);
-            let threads = scenario
-                .workload
-                .threads
-                .map_or(online, |threads| (threads as f64).min(online));
+            let threads = scenario.workload.threads.or(calibration.file.threads);
+            let threads = threads.map_or(online, |threads| (threads as f64).min(online));
             let drawn = threads * calibration.factor(FactorId::CoreShare);
             let inverse = drawn.powi(-SATURATION_EXPONENT);
             let share = (1.0 + inverse).powf(-1.0 / f64::from(SATURATION_EXPONENT));
             (threads / all_cores, share, inverse / (1.0 + inverse))
         } else {
-            (1.0, 1.0, 0.0)
+            (online / all_cores, 1.0, 0.0)
         };
         let scale = clock_ratio * core_ratio;
         let peak = |arithmetic: Arithmetic| backend.peaks.get(&arithmetic).map(|peak| peak.value.get() * scale);
@@ -220,7 +218,7 @@ impl<'a> Machine<'a> {
             fp16_multiplies: fp16.is_some(),
             bf16_multiplies: peak(Arithmetic::Bf16).is_some(),
             on_cpu,
-            overhead_scale: 1.0 / clock_ratio,
+            overhead_scale: if on_cpu { 1.0 / clock_ratio } else { 1.0 / scale },
         }
     }
 
@@ -443,7 +441,7 @@ pub fn prefill(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
         // Logits are wanted for the last position only.
         machine.stack(&mut terms, Phase::Decode, sums, &sums.head, sequences, 1.0);
     }
-    machine.fixed(&mut terms, TermKind::Pass, FactorId::Pass(phase), passes);
+    machine.fixed(&mut terms, TermKind::Pass, FactorId::Pass(phase), 1.0);
     terms
 }
 
