@@ -1,10 +1,36 @@
 //! Measurements from files: llama-bench's outputs and the table of published measurements.
 
+mod llama_bench;
 mod map;
 mod published;
+mod recognise;
+mod records;
 
 use super::measurement::Measurements;
+use crate::device::Device;
+use crate::model::Model;
 use std::path::{Path, PathBuf};
+
+/// The models and devices that rows are matched with; a row about any other is left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Models, by whose parameters and sizes files are recognised.
+    pub models: &'a [&'a Model],
+    /// Devices, by id, name or alias.
+    pub devices: &'a [&'a Device],
+}
+
+impl<'a> Known<'a> {
+    /// The id of the device of this id, name or alias, whatever its case.
+    #[must_use]
+    pub fn device(&self, name: &str) -> Option<&'a str> {
+        let is = |text: &String| text.eq_ignore_ascii_case(name.trim());
+        self.devices
+            .iter()
+            .find(|device| is(&device.id) || is(&device.name) || device.aliases.iter().any(is))
+            .map(|device| device.id.as_str())
+    }
+}
 
 /// Why a file of measurements cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +68,20 @@ pub enum ImportError {
         /// What is wrong.
         what: String,
     },
+    /// A file names one model and holds another.
+    #[error("line {line}: {reason}; measure again, or name the file after what it holds")]
+    Contradiction {
+        /// Line of the file.
+        line: u64,
+        /// What contradicts what.
+        reason: String,
+    },
+    /// The file has no rows.
+    #[error("{name} holds no measurements")]
+    Empty {
+        /// The file.
+        name: String,
+    },
     /// The shipped translation of the published table is broken.
     #[error("the map of the published table does not read ({message}); this is an error of edgeprof")]
     Map {
@@ -50,8 +90,20 @@ pub enum ImportError {
     },
 }
 
+/// Why a row does not become a measurement: the row is left out, or the whole file is refused.
+enum Rejection {
+    Row(String),
+    File(ImportError),
+}
+
+impl From<ImportError> for Rejection {
+    fn from(error: ImportError) -> Self {
+        Self::File(error)
+    }
+}
+
 impl ImportError {
-    fn csv(error: csv::Error) -> Self {
+    fn csv(error: &csv::Error) -> Self {
         Self::Malformed {
             line: error.position().map_or(0, csv::Position::line),
             what: error.to_string(),
@@ -62,28 +114,56 @@ impl ImportError {
 /// Reads a file of measurements, whatever its format.
 ///
 /// # Errors
-/// If the file cannot be read, is of no known format, or contradicts itself.
-pub fn read(path: &Path) -> Result<Measurements, ImportError> {
+/// If the file cannot be read, is of no known format, or names one model and holds another.
+pub fn read(path: &Path, known: Known) -> Result<Measurements, ImportError> {
     let text = std::fs::read_to_string(path).map_err(|error| ImportError::Io {
         path: path.to_owned(),
         error,
     })?;
-    parse(&text, &path.display().to_string())
+    parse(&text, &path.display().to_string(), known)
 }
 
 /// Reads measurements from text; `name` is what messages and rows call its source.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(text: &str, name: &str) -> Result<Measurements, ImportError> {
-    let first_line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    if published::COLUMNS
-        .iter()
-        .all(|column| first_line.split(',').any(|cell| cell.trim() == *column))
-    {
-        return published::read(text);
+pub fn parse(text: &str, name: &str, known: Known) -> Result<Measurements, ImportError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let first_line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim();
+    let has_column = |column: &str| {
+        first_line
+            .split(',')
+            .any(|cell| cell.trim().trim_matches('"') == column)
+    };
+    let measurements = if published::COLUMNS.into_iter().all(has_column) {
+        published::read(text, known)?
+    } else {
+        let records = if first_line.starts_with('[') {
+            records::json(text)?
+        } else if first_line.starts_with('{') {
+            records::jsonl(text)?
+        } else if has_column("build_commit") {
+            records::csv(text)?
+        } else if text.lines().any(|line| line.trim_start().starts_with("INSERT INTO")) {
+            records::sql(text)?
+        } else if text
+            .lines()
+            .any(|line| line.trim_start().starts_with('|') && line.contains("t/s"))
+        {
+            records::markdown(text)?
+        } else {
+            return Err(ImportError::UnknownFormat { name: name.to_owned() });
+        };
+        llama_bench::read(records, name, known)?
+    };
+    if measurements.rows() == 0 {
+        return Err(ImportError::Empty { name: name.to_owned() });
     }
-    Err(ImportError::UnknownFormat { name: name.to_owned() })
+    Ok(measurements)
 }
 
 /// The first date of a text (`2025-08 onward`, `<=2025-12-18`), as precise as it stands there.

@@ -60,7 +60,6 @@ pub(super) enum Quantity {
     Ubatch,
     GpuLayers,
     Samples,
-    Parameters,
 }
 
 /// Facts about the rows that it matches.
@@ -84,11 +83,7 @@ pub(super) struct Facts {
     pub(super) backend: Option<BackendKind>,
     /// Taken where the row itself states none.
     pub(super) tokens: Option<u64>,
-    pub(super) threads: Option<u64>,
-    /// Taken whatever the row states.
-    pub(super) depth: Option<u64>,
     pub(super) flash_attention: Option<bool>,
-    pub(super) gpu_layers: Option<u64>,
     pub(super) kv_type: Option<String>,
     pub(super) rail: Option<String>,
     pub(super) weight: Option<f64>,
@@ -198,10 +193,7 @@ impl Facts {
             engine,
             backend,
             tokens,
-            threads,
-            depth,
             flash_attention,
-            gpu_layers,
             kv_type,
             rail,
             weight

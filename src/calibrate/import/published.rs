@@ -1,8 +1,10 @@
 //! The hand-collected table of published measurements.
 
 use super::map::{Cells, Facts, Map, Quantity};
-use super::{ImportError, text_date};
+use super::recognise::fits;
+use super::{ImportError, Known, Rejection, records, text_date};
 use crate::calibrate::measurement::{LeftOut, Measurement, Measurements, Phase};
+use crate::quant::Mix;
 use crate::units::{Bytes, Joules, Seconds, Watts};
 
 /// Columns without which a table is not this one.
@@ -19,192 +21,174 @@ pub(super) const COLUMNS: [&str; 7] = [
 const GIB: f64 = 1_073_741_824.0;
 
 /// Reads the table: every row is kept, or left out with its reason.
-pub(super) fn read(text: &str) -> Result<Measurements, ImportError> {
+pub(super) fn read(text: &str, known: Known) -> Result<Measurements, ImportError> {
     let map = Map::published()?;
-    let mut table = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
-    let header: Vec<String> = table
-        .headers()
-        .map_err(ImportError::csv)?
-        .iter()
-        .map(|name| name.trim().to_owned())
-        .collect();
-    for column in COLUMNS {
-        if !header.iter().any(|name| name == column) {
-            return Err(ImportError::MissingField {
-                line: 1,
-                field: column.to_owned(),
-            });
-        }
-    }
     let mut measurements = Measurements::default();
-    for record in table.records() {
-        let record = record.map_err(ImportError::csv)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells: Cells = header
-            .iter()
-            .zip(&record)
-            .map(|(name, cell)| (name.clone(), cell.trim().to_owned()))
-            .collect();
-        match row(&map, &cells, line)? {
+    for (line, cells) in records::csv(text)? {
+        let facts = map.facts(&cells);
+        let row = Row {
+            map: &map,
+            cells: &cells,
+            facts: &facts,
+            line,
+        };
+        let tokens_per_s = row.number("tokens_per_s")?.ok_or_else(|| ImportError::MissingField {
+            line,
+            field: "tokens_per_s".to_owned(),
+        })?;
+        match row.measurement(known, tokens_per_s) {
             Ok(kept) => measurements.kept.push(kept),
-            Err(left_out) => measurements.left_out.push(left_out),
+            Err(Rejection::Row(reason)) => measurements.left_out.push(row.left_out(tokens_per_s, reason)),
+            Err(Rejection::File(error)) => return Err(error),
         }
     }
     Ok(measurements)
 }
 
-/// One row: a measurement, or why it is none.
-fn row(map: &Map, cells: &Cells, line: u64) -> Result<Result<Measurement, LeftOut>, ImportError> {
-    let tokens_per_s = number(cells, "tokens_per_s", line)?.ok_or_else(|| ImportError::MissingField {
-        line,
-        field: "tokens_per_s".to_owned(),
-    })?;
-    let facts = map.facts(cells);
-    Ok(
-        known(map, cells, &facts, line, tokens_per_s)?.map_err(|reason| LeftOut {
-            line,
-            device: facts
-                .device
-                .as_ref()
-                .or_else(|| map.devices.get(text(cells, "device")))
-                .cloned()
-                .unwrap_or_else(|| text(cells, "device").to_owned()),
-            backend: text(cells, "backend").to_owned(),
-            model: text(cells, "model").to_owned(),
-            precision: text(cells, "quant").to_owned(),
-            test: text(cells, "n_tokens").to_owned(),
-            tokens_per_s,
-            source: text(cells, "source").to_owned(),
-            reason,
-        }),
-    )
+/// One row and what the map says of it.
+struct Row<'a> {
+    map: &'a Map,
+    cells: &'a Cells,
+    facts: &'a Facts,
+    line: u64,
 }
 
-/// The measurement of a row, or the reason why it is not to be used.
-fn known(
-    map: &Map,
-    cells: &Cells,
-    facts: &Facts,
-    line: u64,
-    tokens_per_s: f64,
-) -> Result<Result<Measurement, String>, ImportError> {
-    if let Some(reason) = &facts.left_out {
-        return Ok(Err(reason.clone()));
+impl Row<'_> {
+    fn left_out(&self, tokens_per_s: f64, reason: String) -> LeftOut {
+        LeftOut {
+            line: self.line,
+            device: self.device().unwrap_or_else(|| self.text("device")).to_owned(),
+            backend: self.text("backend").to_owned(),
+            model: self.text("model").to_owned(),
+            precision: self.text("quant").to_owned(),
+            test: self.text("n_tokens").to_owned(),
+            tokens_per_s,
+            source: self.text("source").to_owned(),
+            reason,
+        }
     }
-    if tokens_per_s <= 0.0 {
-        return Ok(Err("its rate is not positive".to_owned()));
+
+    /// The device's id, if the map has one.
+    fn device(&self) -> Option<&str> {
+        let given = self.facts.device.as_ref();
+        given
+            .or_else(|| self.map.devices.get(self.text("device")))
+            .map(String::as_str)
     }
-    macro_rules! or_left_out {
-        ($value:expr, $($reason:tt)*) => {
-            match $value {
-                Some(value) => value,
-                None => return Ok(Err(format!($($reason)*))),
+
+    fn measurement(&self, known: Known, tokens_per_s: f64) -> Result<Measurement, Rejection> {
+        let (facts, map) = (self.facts, self.map);
+        if let Some(reason) = &facts.left_out {
+            return Err(Rejection::Row(reason.clone()));
+        }
+        if tokens_per_s <= 0.0 {
+            return Err(Rejection::Row("its rate is not positive".to_owned()));
+        }
+        let unknown = |what: &str, column: &str| {
+            Rejection::Row(format!("the {what} `{}` is not in the catalogue", self.text(column)))
+        };
+        let device = self
+            .device()
+            .filter(|id| known.devices.iter().any(|device| device.id == **id))
+            .ok_or_else(|| unknown("device", "device"))?;
+        let model = map
+            .models
+            .get(self.text("model"))
+            .and_then(|id| known.models.iter().find(|model| model.id == *id))
+            .ok_or_else(|| unknown("model", "model"))?;
+        let mix: Mix = facts
+            .precision
+            .as_ref()
+            .or_else(|| map.precisions.get(self.text("quant")))
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| Rejection::Row(format!("the format `{}` is not known", self.text("quant"))))?;
+        let backend = facts
+            .backend
+            .or_else(|| map.backends.get(self.text("backend")).copied())
+            .ok_or_else(|| Rejection::Row(format!("the backend `{}` is not known", self.text("backend"))))?;
+        let phase = match self.text("phase") {
+            "prefill" => Phase::Prefill,
+            "decode" => Phase::Decode,
+            other => {
+                return Err(self
+                    .malformed(format!("`{other}` is neither prefill nor decode"))
+                    .into());
             }
         };
-    }
-    let looked_up = |given: &Option<String>, table: &std::collections::BTreeMap<String, String>, column: &str| {
-        given.clone().or_else(|| table.get(text(cells, column)).cloned())
-    };
-    let device = or_left_out!(
-        looked_up(&facts.device, &map.devices, "device"),
-        "the device `{}` is not known",
-        text(cells, "device")
-    );
-    let backend = or_left_out!(
-        facts
-            .backend
-            .or_else(|| map.backends.get(text(cells, "backend")).copied()),
-        "the backend `{}` is not known",
-        text(cells, "backend")
-    );
-    let model = or_left_out!(
-        map.models.get(text(cells, "model")).cloned(),
-        "the model `{}` is not known",
-        text(cells, "model")
-    );
-    let precision = or_left_out!(
-        looked_up(&facts.precision, &map.precisions, "quant"),
-        "the precision `{}` is not known",
-        text(cells, "quant")
-    );
-    let phase = match text(cells, "phase") {
-        "prefill" => Phase::Prefill,
-        "decode" => Phase::Decode,
-        other => {
-            return Err(ImportError::Malformed {
-                line,
-                what: format!("`{other}` is neither prefill nor decode"),
-            });
+        let tokens = tokens(self.text("n_tokens"))
+            .or(facts.tokens)
+            .ok_or_else(|| Rejection::Row("the number of tokens is not stated".to_owned()))?;
+        let numbers = map.numbers(self.cells);
+        let count = |quantity| numbers.get(&quantity).map(|&value| value as u64);
+        let model_size = match numbers.get(&Quantity::ModelSize) {
+            Some(&bytes) => Some(bytes),
+            None => self.number("model_size_gib")?.map(|gib| gib * GIB),
+        };
+        if let Some(stated) = model_size
+            && !fits(model, mix, stated)
+        {
+            return Err(Rejection::Row(format!(
+                "the size that the source states, {:.3} GiB, is not that of {} in {}",
+                stated / GIB,
+                model.id,
+                mix.name()
+            )));
         }
-    };
-    let tokens = or_left_out!(
-        tokens(text(cells, "n_tokens")).or(facts.tokens),
-        "the number of tokens is not stated"
-    );
-    let numbers = map.numbers(cells);
-    let count = |quantity| numbers.get(&quantity).map(|&value| value as u64);
-    let watts = number(cells, "power_w", line)?.map(Watts);
-    Ok(Ok(Measurement {
-        device,
-        backend,
-        threads: number(cells, "threads", line)?
-            .map(|value| value as u64)
-            .or(facts.threads),
-        model,
-        precision,
-        phase,
-        tokens,
-        depth: match facts.depth {
-            Some(depth) => depth,
-            None => number(cells, "depth", line)?.map_or(0, |value| value as u64),
-        },
-        batch: None,
-        ubatch: count(Quantity::Ubatch),
-        key_type: facts.kv_type.clone(),
-        value_type: facts.kv_type.clone(),
-        flash_attention: facts.flash_attention,
-        power_mode: facts.power_mode.clone(),
-        gpu_layers: count(Quantity::GpuLayers).or(facts.gpu_layers),
-        tokens_per_s,
-        stddev: number(cells, "stddev", line)?,
-        samples: count(Quantity::Samples),
-        rail: watts.and(facts.rail.clone()),
-        watts,
-        joules_per_token: numbers.get(&Quantity::JoulesPerToken).copied().map(Joules),
-        load: number(cells, "load_s", line)?.map(Seconds),
-        model_size: numbers
-            .get(&Quantity::ModelSize)
-            .copied()
-            .or(number(cells, "model_size_gib", line)?.map(|gib| gib * GIB))
-            .map(Bytes),
-        parameters: count(Quantity::Parameters),
-        build: Some(text(cells, "build").to_owned()).filter(|build| !build.is_empty()),
-        date: text_date(text(cells, "date")),
-        engine: facts.engine.unwrap_or_default(),
-        weight: facts.weight.unwrap_or(1.0),
-        source: text(cells, "source").to_owned(),
-        note: text(cells, "note").to_owned(),
-        line,
-    }))
-}
-
-/// The text of a cell, empty if the table lacks the column.
-fn text<'a>(cells: &'a Cells, column: &str) -> &'a str {
-    cells.get(column).map_or("", String::as_str)
-}
-
-/// The number of a cell, none if it is empty.
-fn number(cells: &Cells, column: &str, line: u64) -> Result<Option<f64>, ImportError> {
-    let cell = text(cells, column);
-    if cell.is_empty() {
-        return Ok(None);
+        let watts = self.number("power_w")?.map(Watts);
+        Ok(Measurement {
+            device: device.to_owned(),
+            backend,
+            threads: self.number("threads")?.map(|value| value as u64),
+            model: model.id.clone(),
+            precision: mix.name().to_owned(),
+            phase,
+            tokens,
+            depth: self.number("depth")?.map_or(0, |value| value as u64),
+            batch: None,
+            ubatch: count(Quantity::Ubatch),
+            key_type: facts.kv_type.clone(),
+            value_type: facts.kv_type.clone(),
+            flash_attention: facts.flash_attention,
+            power_mode: facts.power_mode.clone(),
+            gpu_layers: count(Quantity::GpuLayers),
+            tokens_per_s,
+            stddev: self.number("stddev")?,
+            samples: count(Quantity::Samples),
+            rail: watts.and(facts.rail.clone()),
+            watts,
+            joules_per_token: numbers.get(&Quantity::JoulesPerToken).copied().map(Joules),
+            load: self.number("load_s")?.map(Seconds),
+            model_size: model_size.map(Bytes),
+            parameters: None,
+            build: Some(self.text("build").to_owned()).filter(|build| !build.is_empty()),
+            date: text_date(self.text("date")),
+            engine: facts.engine.unwrap_or_default(),
+            weight: facts.weight.unwrap_or(1.0),
+            source: self.text("source").to_owned(),
+            note: self.text("note").to_owned(),
+            line: self.line,
+        })
     }
-    match cell.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(Some(value)),
-        _ => Err(ImportError::Malformed {
-            line,
-            what: format!("{column} is `{cell}`, which is not a number of zero or more"),
-        }),
+
+    /// The text of a cell, empty if the table lacks the column.
+    fn text(&self, column: &str) -> &str {
+        self.cells.get(column).map_or("", String::as_str)
+    }
+
+    /// The number of a cell, none if it is empty.
+    fn number(&self, column: &str) -> Result<Option<f64>, ImportError> {
+        let cell = self.text(column);
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        match cell.parse::<f64>() {
+            Ok(value) if value.is_finite() && value >= 0.0 => Ok(Some(value)),
+            _ => Err(self.malformed(format!("{column} is `{cell}`, which is not a number of zero or more"))),
+        }
+    }
+
+    const fn malformed(&self, what: String) -> ImportError {
+        ImportError::Malformed { line: self.line, what }
     }
 }
 
