@@ -5,6 +5,9 @@ mod map;
 mod published;
 mod recognise;
 mod records;
+mod summary;
+
+pub use summary::Summary;
 
 use super::measurement::Measurements;
 use crate::device::Device;

@@ -246,12 +246,13 @@ impl Record<'_> {
             size: self.figure("model_size", "size")?,
         };
         let test = self.test()?;
-        let (model, layers, precision) = match claim.recognise(known.models) {
+        let (model, layers, precision, alike) = match claim.recognise(known.models) {
             Recognised::Known {
                 model,
                 layers,
                 precision,
-            } => (model, layers, precision),
+                alike,
+            } => (model, layers, precision, alike),
             Recognised::Unknown(reason) => return Err(Rejection::Row(reason)),
             Recognised::Contradiction(reason) => {
                 return Err(ImportError::Contradiction {
@@ -311,7 +312,10 @@ impl Record<'_> {
             engine: Engine::LlamaCpp,
             weight: 1.0,
             source: name.to_owned(),
-            note: String::new(),
+            note: match alike.as_slice() {
+                [] => String::new(),
+                others => format!("parameters and size are also those of {}", others.join(", ")),
+            },
             line: self.line,
         })
     }

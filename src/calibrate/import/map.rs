@@ -77,6 +77,7 @@ struct Rule {
 #[serde(deny_unknown_fields)]
 pub(super) struct Facts {
     pub(super) device: Option<String>,
+    pub(super) model: Option<String>,
     pub(super) power_mode: Option<String>,
     pub(super) precision: Option<String>,
     pub(super) engine: Option<Engine>,
@@ -87,6 +88,8 @@ pub(super) struct Facts {
     pub(super) kv_type: Option<String>,
     pub(super) rail: Option<String>,
     pub(super) weight: Option<f64>,
+    /// The load time is that of a model which was in memory already.
+    pub(super) warm_load: Option<bool>,
     /// Why the row is not to be fitted or judged; the first reason found stands.
     pub(super) left_out: Option<String>,
 }
@@ -188,6 +191,7 @@ impl Facts {
         }
         over!(
             device,
+            model,
             power_mode,
             precision,
             engine,
@@ -196,7 +200,8 @@ impl Facts {
             flash_attention,
             kv_type,
             rail,
-            weight
+            weight,
+            warm_load
         );
         if self.left_out.is_none() {
             self.left_out.clone_from(&later.left_out);

@@ -91,9 +91,10 @@ impl Row<'_> {
             .device()
             .filter(|id| known.devices.iter().any(|device| device.id == **id))
             .ok_or_else(|| unknown("device", "device"))?;
-        let model = map
-            .models
-            .get(self.text("model"))
+        let model = facts
+            .model
+            .as_ref()
+            .or_else(|| map.models.get(self.text("model")))
             .and_then(|id| known.models.iter().find(|model| model.id == *id))
             .ok_or_else(|| unknown("model", "model"))?;
         let mix: Mix = facts
@@ -157,7 +158,10 @@ impl Row<'_> {
             rail: watts.and(facts.rail.clone()),
             watts,
             joules_per_token: numbers.get(&Quantity::JoulesPerToken).copied().map(Joules),
-            load: self.number("load_s")?.map(Seconds),
+            load: self
+                .number("load_s")?
+                .filter(|_| facts.warm_load != Some(true))
+                .map(Seconds),
             model_size: model_size.map(Bytes),
             parameters: None,
             build: Some(self.text("build").to_owned()).filter(|build| !build.is_empty()),

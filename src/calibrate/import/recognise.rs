@@ -1,6 +1,6 @@
 //! Which model a file of measurements is about: by its parameters and size, never by its name alone.
 
-use crate::model::{Model, Role};
+use crate::model::{Model, Role, Use};
 use crate::quant::{Mix, Precision};
 
 /// How far a file's parameters may be from the catalogue's: tensors beside the weights, such as tables of rotary frequencies.
@@ -8,6 +8,9 @@ const PARAMETER_TOLERANCE: f64 = 1e-4;
 
 /// How far a file's size may be from its mix: the mixes' rules have changed between builds.
 const SIZE_TOLERANCE: f64 = 0.03;
+
+/// How far the size of look-up tables may be from their mix.
+const TABLE_TOLERANCE: f64 = 0.25;
 
 /// A figure as printed: what it may stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +74,8 @@ pub(super) enum Recognised {
         /// Layers of the model.
         layers: u64,
         precision: Mix,
+        /// Other models of the same parameters and size, if the file names none: it may be about any of them.
+        alike: Vec<String>,
     },
     /// The catalogue has no such model, or llama.cpp no such mix.
     Unknown(String),
@@ -88,29 +93,36 @@ impl Claim<'_> {
             words.next(),
             words.next().unwrap_or_default(),
         );
-        let fitting: Vec<&Model> = models
+        let mut fitting: Vec<&Model> = models
             .iter()
             .copied()
             .filter(|model| model.architecture.eq_ignore_ascii_case(architecture))
             .filter(|model| self.copies_of_head(model).is_some())
             .collect();
+        fitting.sort_by_key(|model| self.copies_of_head(model));
         let named = self.named_model(models);
-        if let Some(named) = named
-            && !fitting.iter().any(|model| model.id == named.id)
-        {
-            return Recognised::Contradiction(format!(
-                "`{}` is named after {} with {} parameters, and holds {:.0} of architecture {architecture}",
-                self.filename,
-                named.id,
-                named.parameters(),
-                self.parameters.value
-            ));
-        }
-        let Some(first) = named.or_else(|| fitting.first().copied()) else {
-            return Recognised::Unknown(format!(
-                "the catalogue has no {architecture} model of {:.0} parameters",
-                self.parameters.value
-            ));
+        let first = match named {
+            Some(named) => match self.variant_of(named, &fitting) {
+                Some(model) => model,
+                None => {
+                    return Recognised::Contradiction(format!(
+                        "`{}` is named after {} with {} parameters, and holds {:.0} of architecture {architecture}",
+                        self.filename,
+                        named.id,
+                        named.parameters(),
+                        self.parameters.value
+                    ));
+                }
+            },
+            None => match fitting.first().copied() {
+                Some(model) => model,
+                None => {
+                    return Recognised::Unknown(format!(
+                        "the catalogue has no {architecture} model of {:.0} parameters",
+                        self.parameters.value
+                    ));
+                }
+            },
         };
         let Some(precision) = mix_of(mix) else {
             return Recognised::Unknown(format!("`{mix}` is no mix that is known"));
@@ -118,8 +130,8 @@ impl Claim<'_> {
         // Of models with equal parameters the one whose size fits best, the first if all do.
         let fits = |model: &Model| {
             self.copies_of_head(model)
-                .and_then(|copies| size(model, precision, copies))
-                .is_some_and(|size| self.size.stands_for(size, SIZE_TOLERANCE))
+                .and_then(|copies| Size::of(model, precision, copies))
+                .is_some_and(|size| size.fits(self.size))
         };
         let model = if named.is_some() || fits(first) {
             first
@@ -127,11 +139,12 @@ impl Claim<'_> {
             fitting.iter().copied().find(|model| fits(model)).unwrap_or(first)
         };
         if !fits(model) {
-            let expected = size(model, precision, self.copies_of_head(model).unwrap_or_default()).unwrap_or_default();
+            let expected = Size::of(model, precision, self.copies_of_head(model).unwrap_or_default());
             return Recognised::Contradiction(format!(
-                "{} in {} takes {expected:.0} bytes, and the file says {:.0}",
+                "{} in {} takes {:.0} bytes, and the file says {:.0}",
                 model.id,
                 precision.name(),
+                expected.map_or(f64::NAN, |size| size.bytes),
                 self.size.value
             ));
         }
@@ -139,7 +152,24 @@ impl Claim<'_> {
             model: model.id.clone(),
             layers: model.mixers.len() as u64,
             precision,
+            alike: match named {
+                Some(_) => Vec::new(),
+                None => fitting
+                    .iter()
+                    .filter(|other| other.id != model.id && fits(other))
+                    .map(|other| other.id.clone())
+                    .collect(),
+            },
         }
+    }
+
+    /// Of the fitting models the one that the file is named after: without a copied head if there is one, which may be a variant
+    /// whose id goes on from the name's (`qwen2.5-0.5b-untied`).
+    fn variant_of<'m>(&self, named: &Model, fitting: &[&'m Model]) -> Option<&'m Model> {
+        let variants = || fitting.iter().copied().filter(|model| model.id.starts_with(&named.id));
+        variants()
+            .find(|model| self.copies_of_head(model) == Some(0))
+            .or_else(|| variants().find(|model| model.id == named.id))
     }
 
     /// How many copies of a tied embedding the file holds beside it as an output head (0 or 1), if its parameters are the model's.
@@ -185,24 +215,45 @@ fn tied_head(model: &Model) -> Option<u64> {
 /// Whether the stated bytes are those of the model in the mix, with or without a copy of its head.
 pub(super) fn fits(model: &Model, mix: Mix, stated: f64) -> bool {
     (0..=u64::from(tied_head(model).is_some()))
-        .filter_map(|copies| size(model, mix, copies))
-        .any(|size| Figure::exact(stated).stands_for(size, SIZE_TOLERANCE))
+        .filter_map(|copies| Size::of(model, mix, copies))
+        .any(|size| size.fits(Figure::exact(stated)))
 }
 
-/// Bytes of a model's tensors in a mix, with copies of the head.
-fn size(model: &Model, mix: Mix, copies_of_head: u64) -> Option<f64> {
-    let blocks = Precision::Mix(mix).block_types(model).ok()?;
-    let mut sum = 0.0;
-    for (tensor, block) in model.tensors.iter().zip(blocks) {
-        let bytes = block.tensor_bytes(tensor)? as f64;
-        let copies = if tensor.role == Role::TokenEmbedding {
-            copies_of_head
-        } else {
-            0
+/// What a model's tensors take in a mix.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// All of them, bytes.
+    bytes: f64,
+    /// Of these the tables of which a token reads one row: quantisers store them as they like, and it costs no time.
+    tables: f64,
+}
+
+impl Size {
+    /// With copies of a tied head.
+    fn of(model: &Model, mix: Mix, copies_of_head: u64) -> Option<Self> {
+        let blocks = Precision::Mix(mix).block_types(model).ok()?;
+        let mut size = Self {
+            bytes: 0.0,
+            tables: 0.0,
         };
-        sum += bytes * (1 + copies) as f64;
+        for (tensor, block) in model.tensors.iter().zip(blocks) {
+            let bytes = block.tensor_bytes(tensor)? as f64;
+            let copies = if tensor.role == Role::TokenEmbedding {
+                copies_of_head
+            } else {
+                0
+            };
+            size.bytes += bytes * (1 + copies) as f64;
+            if tensor.usage == Use::LookUp {
+                size.tables += bytes;
+            }
+        }
+        Some(size)
     }
-    Some(sum)
+
+    fn fits(self, figure: Figure) -> bool {
+        figure.stands_for(self.bytes, SIZE_TOLERANCE + TABLE_TOLERANCE * self.tables / self.bytes)
+    }
 }
 
 /// The mix that llama.cpp describes so: `Q4_K - Medium`, `all F32`, `IQ3_S mix - 3.66 bpw`, `MXFP4 MoE`.
@@ -214,7 +265,7 @@ fn mix_of(description: &str) -> Option<Mix> {
     let (name, detail) = text.split_once(" - ").unwrap_or((text, ""));
     let name = match (name.trim(), detail.trim()) {
         ("IQ3_S mix", _) => "iq3_m".to_owned(),
-        ("MXFP4 MoE", _) => "mxfp4".to_owned(),
+        ("MXFP4 MoE", _) => "mxfp4_moe".to_owned(),
         (name, "Small") => format!("{name}_s"),
         ("Q2_K", "Medium") => "q2_k".to_owned(),
         (name, "Medium") => format!("{name}_m"),
@@ -243,6 +294,7 @@ mod tests {
             ("IQ4_XS - 4.25 bpw", "iq4_xs"),
             ("IQ3_S mix - 3.66 bpw", "iq3_m"),
             ("IQ3_S - 3.4375 bpw", "iq3_s"),
+            ("MXFP4 MoE", "mxfp4_moe"),
         ] {
             assert_eq!(mix_of(description).unwrap().name(), name, "{description}");
         }
