@@ -1,6 +1,6 @@
 //! Measurements from files: the published table, and llama-bench's five formats.
 
-use edgeprof::calibrate::import::{self, ImportError, Known};
+use edgeprof::calibrate::import::{self, ImportError, Known, Summary};
 use edgeprof::calibrate::measurement::{Measurement, Measurements, Phase};
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::{Model, ModelFile, Stack, Use};
@@ -108,6 +108,17 @@ fn every_published_row_is_kept_or_left_out_with_a_reason() {
     }
 }
 
+/// The counts are committed; `EDGEPROF_BLESS=1 cargo test` writes them anew after a change that is meant.
+#[test]
+fn counts_of_the_published_table_are_as_committed() {
+    let path = root().join("tests/data/published-counts.txt");
+    let counts = Summary::of(&published()).to_string();
+    if std::env::var_os("EDGEPROF_BLESS").is_some() {
+        std::fs::write(&path, &counts).unwrap();
+    }
+    assert_eq!(counts, std::fs::read_to_string(&path).unwrap_or_default());
+}
+
 #[test]
 fn settings_of_published_rows_are_read_from_their_words() {
     let pi4 = published_row(58);
@@ -150,6 +161,33 @@ fn jsonl_is_json_a_line() {
     let objects: Vec<serde_json::Value> = serde_json::from_str(&sample("two-models.json")).unwrap();
     let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
     assert_eq!(parse(&lines).unwrap(), parse(&sample("two-models.json")).unwrap());
+}
+
+#[test]
+fn markdown_is_sql_of_the_same_run_rounded() {
+    let sql = parse(&sample("smollm2.sql")).unwrap().kept;
+    let markdown = parse(&sample("smollm2.md")).unwrap().kept;
+    assert_eq!((sql.len(), markdown.len()), (4, 4));
+    for (sql, markdown) in sql.iter().zip(&markdown) {
+        assert!((sql.tokens_per_s - markdown.tokens_per_s).abs() <= 0.005_001);
+        let what = |row: &Measurement| {
+            (
+                row.precision.clone(),
+                row.backend,
+                row.threads,
+                row.test(),
+                row.flash_attention,
+                row.build.clone(),
+            )
+        };
+        assert_eq!(what(sql), what(markdown));
+        // The table does not name the file, and SmolLM has SmolLM2's shape: the first of them stands for both.
+        assert_eq!(
+            (sql.model.as_str(), markdown.model.as_str()),
+            ("smollm2-360m", "smollm-360m")
+        );
+        assert_eq!(sql.flash_attention, Some(false));
+    }
 }
 
 #[test]
