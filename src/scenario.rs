@@ -196,7 +196,7 @@ impl Scenario<'_> {
     pub fn threads(&self) -> Option<u64> {
         let online = self
             .power_mode
-            .and_then(|(_, mode)| mode.cpu_cores.as_ref())
+            .and_then(|(_, mode)| mode.cores.get(&self.backend_kind))
             .unwrap_or(&self.backend.cores);
         (self.backend_kind == BackendKind::Cpu).then(|| self.workload.threads.unwrap_or(online.value))
     }
