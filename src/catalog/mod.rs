@@ -18,7 +18,7 @@ pub use origin::Origin;
 pub use shelf::Entry;
 
 use crate::calibration::Calibration;
-use crate::device::{BackendKind, Device, PaperConstants};
+use crate::device::{BackendKind, Device, PaperConstants, host};
 use crate::model::{Model, ModelFile};
 use include_dir::{Dir, include_dir};
 use shelf::{Fault, Shelf};
@@ -116,13 +116,15 @@ impl Catalog {
         }
     }
 
-    /// The device of this id or alias, whatever its case, or in this `.toml` file.
+    /// The device of this id or alias, whatever its case, or in this `.toml` file; `host` is the machine that this runs on, unless
+    /// the user has a file of that name.
     ///
     /// # Errors
     /// If there is no such device, or its file is not one.
     pub fn device(&self, name: &str) -> Result<Arc<Entry<Device>>, CatalogError> {
         match folders::as_path(name) {
             Some(path) => self.devices.read(path),
+            None if name.eq_ignore_ascii_case(host::ID) && self.devices.find(host::ID).is_none() => self.host(),
             None => self.devices.get(name),
         }
     }
@@ -152,7 +154,9 @@ impl Catalog {
             return self.calibration(name);
         }
         let own = match choice {
-            Choice::Best => self.calibrations.find(&format!("{}-{backend}", device.id)),
+            Choice::Best => std::iter::once(&device.id)
+                .chain(&device.like)
+                .find_map(|id| self.calibrations.find(&format!("{id}-{backend}"))),
             _ => None,
         };
         let class = device
@@ -190,6 +194,22 @@ impl Catalog {
                 name: PAPER_DEVICE.to_owned(),
                 nearest: Vec::new(),
             })
+    }
+
+    /// The machine that this runs on, among the catalogue's devices if it is one of them.
+    fn host(&self) -> Result<Arc<Entry<Device>>, CatalogError> {
+        // An entry that does not parse is no reason not to know this machine.
+        let known: Vec<_> = self.device_ids().filter_map(|id| self.device(id).ok()).collect();
+        let host = host::detect(known.iter().map(|entry| &entry.value)).map_err(|error| CatalogError::Invalid {
+            kind: Kind::Device,
+            origin: Origin::Detected.to_string(),
+            source: Box::new(error),
+        })?;
+        Ok(Arc::new(Entry {
+            value: host.device,
+            aliases: Vec::new(),
+            origin: Origin::Detected,
+        }))
     }
 
     fn model_at(&self, path: &Path) -> Result<Arc<Entry<Model>>, CatalogError> {

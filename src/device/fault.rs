@@ -144,6 +144,9 @@ impl Device {
             let proper = *alias == alias.to_lowercase() && alias.trim() == alias;
             require(proper, &path, || FaultKind::NotLowerCase { name: alias.clone() })?;
         }
+        require(self.like.as_ref().is_none_or(|id| !id.is_empty()), &["like"], || {
+            FaultKind::Empty
+        })?;
         for (index, text) in self.detect.iter().enumerate() {
             require(!text.trim().is_empty(), &["detect", &index.to_string()], || {
                 FaultKind::Empty

@@ -241,6 +241,9 @@ pub struct Device {
     /// The file's stem.
     #[serde(skip)]
     pub id: String,
+    /// Id of a device of the same chip and kind of memory, whose calibration serves this one when it has none of its own (a board of
+    /// another size, a chip with fewer cores; for a machine that was detected, the entry that its facts start from).
+    pub like: Option<String>,
     /// What people call it.
     pub name: String,
     /// Other names by which it is found, in lower case. Published tables are matched by them: first by `device, detail`, then by `device`.

@@ -4,8 +4,15 @@ use edgeprof::device::{Arithmetic, BackendKind, Device};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
-pub(crate) fn shipped() -> BTreeMap<String, Device> {
+/// Every shipped device, read once.
+pub(crate) fn shipped() -> &'static BTreeMap<String, Device> {
+    static SHIPPED: OnceLock<BTreeMap<String, Device>> = OnceLock::new();
+    SHIPPED.get_or_init(read_shipped)
+}
+
+fn read_shipped() -> BTreeMap<String, Device> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("hardware");
     std::fs::read_dir(folder)
         .unwrap()
@@ -28,6 +35,19 @@ fn every_shipped_device_is_valid_and_no_two_share_a_name() {
         for name in std::iter::once(&device.id).chain(&device.aliases) {
             let earlier = names.insert(name.clone(), device.id.clone());
             assert_eq!(earlier, None, "`{name}` names both {earlier:?} and {}", device.id);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_like_another_has_its_backends_and_classes() {
+    let devices = shipped();
+    for device in devices.values() {
+        let Some(like) = &device.like else { continue };
+        let other = &devices[like];
+        assert_eq!(other.like, None, "{}: `like` is followed once", device.id);
+        for (kind, backend) in &device.backends {
+            assert_eq!(backend.class, other.backends[kind].class, "{}: {kind}", device.id);
         }
     }
 }
@@ -321,6 +341,8 @@ fn a_power_mode_names_backends_of_the_device_and_agrees_with_them() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     /// No text makes the parser panic, however a file is damaged: a piece cut out, doubled, or replaced by anything.
     #[test]
     fn damaged_files_give_errors_and_never_panics(

@@ -18,19 +18,25 @@ fn gflops(host: &Host, arithmetic: Arithmetic) -> Option<f64> {
 #[test]
 fn a_raspberry_pi_5_takes_its_entrys_facts_and_its_own_memory() {
     let host = detect("pi5");
-    assert_eq!(host.entry.as_deref(), Some("pi5"));
+    assert_eq!(host.device.like.as_deref(), Some("pi5"));
     assert_eq!(host.device.id, "host");
     assert_eq!(host.device.memory.capacity.value.get(), 4_143_248.0 * 1024.0);
     assert_eq!(host.device.memory.usable.value.get(), 3_512_464.0 * 1024.0);
     assert_eq!(host.device.memory.bandwidth.value.get(), 17.068e9);
     assert_eq!(gflops(&host, Arithmetic::Int8), Some(614.0));
     assert_eq!(host.notes, Vec::<String>::new());
+    assert!(
+        host.device
+            .note
+            .unwrap()
+            .starts_with("Detected as `pi5`. Needs a cooler")
+    );
 }
 
 #[test]
 fn the_longest_name_wins_so_that_a_super_is_not_taken_for_the_original() {
     let host = detect("jetson-orin-nano");
-    assert_eq!(host.entry.as_deref(), Some("orin-nano-super"));
+    assert_eq!(host.device.like.as_deref(), Some("orin-nano-super"));
     assert_eq!(host.device.default_backend, BackendKind::Cuda);
     assert_eq!(host.device.power_modes.len(), 4);
 }
@@ -38,13 +44,13 @@ fn the_longest_name_wins_so_that_a_super_is_not_taken_for_the_original() {
 #[test]
 fn a_pc_is_known_by_its_cpu() {
     let host = detect("n100");
-    assert_eq!(host.entry.as_deref(), Some("n100"));
+    assert_eq!(host.device.like.as_deref(), Some("n100"));
 }
 
 #[test]
 fn an_unknown_board_is_worked_out_from_its_big_cores() {
     let host = detect("rk3588-unknown");
-    assert_eq!(host.entry, None);
+    assert_eq!(host.device.like, None);
     let cpu = &host.device.backends[&BackendKind::Cpu];
     assert_eq!(cpu.class, "arm-cpu-dotprod");
     assert_eq!(cpu.cores.value, 4);
@@ -67,7 +73,7 @@ fn a_virtual_machine_is_no_catalogue_device_and_says_what_is_assumed() {
     assert!(host.notes[0].contains("3.0 GHz is assumed"), "{:?}", host.notes);
 
     let guest = detect("epyc-guest");
-    assert_eq!(guest.entry, None);
+    assert_eq!(guest.device.like, None);
     assert_eq!(guest.device.backends[&BackendKind::Cpu].cores.value, 4);
     assert!(
         guest.notes[0].contains("of whose 96 cores this machine has 4"),
@@ -79,7 +85,7 @@ fn a_virtual_machine_is_no_catalogue_device_and_says_what_is_assumed() {
 #[test]
 fn a_graphics_card_joins_the_machine_that_carries_it() {
     let host = detect("ryzen-4090");
-    assert_eq!(host.entry.as_deref(), Some("ryzen-9-7950x"));
+    assert_eq!(host.device.like.as_deref(), Some("ryzen-9-7950x"));
     assert_eq!(host.device.default_backend, BackendKind::Cuda);
     let card = &host.device.backends[&BackendKind::Cuda];
     assert_eq!(card.memory.as_ref().unwrap().bandwidth.value.get(), 1008e9);

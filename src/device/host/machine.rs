@@ -55,6 +55,7 @@ impl Machine {
         };
         machine.read_cpuinfo(&text(root, "proc/cpuinfo").unwrap_or_default());
         machine.read_meminfo(&text(root, "proc/meminfo").unwrap_or_default());
+        machine.read_memory_limit(root);
         machine.read_topology(root);
         machine.performance = text(root, "sys/devices/cpu_core/cpus")
             .map(|list| cpu_list(&list))
@@ -138,6 +139,19 @@ impl Machine {
         };
         self.memory = kibibytes("MemTotal:");
         self.available = kibibytes("MemAvailable:");
+    }
+
+    /// A container may hold less than the machine: the limit of the control group.
+    fn read_memory_limit(&mut self, root: &Path) {
+        let limit = ["sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"]
+            .into_iter()
+            .find_map(|file| text(root, file)?.trim().parse::<u64>().ok())
+            .map(|bytes| bytes as f64)
+            .filter(|&bytes| bytes > 0.0);
+        if let (Some(limit), Some(memory)) = (limit, self.memory) {
+            self.memory = Some(memory.min(limit));
+            self.available = self.available.map(|available| available.min(limit));
+        }
     }
 
     fn read_topology(&mut self, root: &Path) {
