@@ -4,7 +4,7 @@
 const ALIGNMENT: u64 = 32;
 
 /// A size that depends on the batch and the context:
-/// `bytes = fixed + tokens · (per_token + cells · per_cell + window_cells · per_window_cell)`.
+/// `bytes = fixed + cells · of_cell + tokens · (per_token + cells · per_cell + window_cells · per_window_cell)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Size {
     /// Bytes whatever the batch.
@@ -13,6 +13,8 @@ pub(super) struct Size {
     pub per_token: u64,
     /// Bytes of one token and one cell of the full-length cache.
     pub per_cell: u64,
+    /// Bytes of one cell of the full-length cache whatever the batch.
+    pub of_cell: u64,
     /// Bytes of one token and one cell of the sliding-window cache.
     pub per_window_cell: u64,
 }
@@ -29,13 +31,14 @@ impl Size {
             fixed: 0,
             per_token: bytes,
             per_cell: 0,
+            of_cell: 0,
             per_window_cell: 0,
         }
     }
 
     const fn at(&self, extent: Extent) -> u64 {
         let per_token = self.per_token + extent.cells * self.per_cell + extent.window_cells * self.per_window_cell;
-        (self.fixed + extent.tokens * per_token).next_multiple_of(ALIGNMENT)
+        (self.fixed + extent.cells * self.of_cell + extent.tokens * per_token).next_multiple_of(ALIGNMENT)
     }
 }
 
@@ -216,6 +219,7 @@ mod tests {
             fixed: 1,
             per_token: 2,
             per_cell: 3,
+            of_cell: 17,
             per_window_cell: 5,
         };
         let extent = Extent {
@@ -223,6 +227,9 @@ mod tests {
             cells: 11,
             window_cells: 13,
         };
-        assert_eq!(size.at(extent), (1u64 + 7 * (2 + 11 * 3 + 13 * 5)).next_multiple_of(32));
+        assert_eq!(
+            size.at(extent),
+            (1u64 + 11 * 17 + 7 * (2 + 11 * 3 + 13 * 5)).next_multiple_of(32)
+        );
     }
 }

@@ -22,6 +22,8 @@ struct CacheInputs {
     key_indices: Node,
     value_indices: Node,
     mask: Node,
+    /// Buckets of the distances between tokens and cells.
+    distances: Node,
     /// Scores of one head over this cache.
     scores: Size,
     key_rotation: Option<Node>,
@@ -43,12 +45,12 @@ struct Habits {
 
 impl Habits {
     fn of(architecture: &str) -> Self {
-        let delta = matches!(architecture, "qwen35" | "qwen35moe");
+        let after_norm = matches!(architecture, "qwen35" | "qwen35moe" | "gemma4");
         Self {
             stream_first_after_attention: architecture.starts_with("lfm2"),
             stream_first_after_feed_forward: architecture.starts_with("lfm2") || architecture == "phi3",
-            rows_after_last_layer: delta || architecture == "gpt-oss",
-            rows_after_output_norm: delta,
+            rows_after_last_layer: after_norm || architecture == "gpt-oss",
+            rows_after_output_norm: after_norm,
         }
     }
 }
@@ -64,6 +66,8 @@ struct Builder<'a> {
     window: CacheInputs,
     wanted: Node,
     state_rows: Node,
+    /// The embeddings that layers have of their own.
+    embeddings: Option<Node>,
 }
 
 /// The side of the rotation that llama.cpp applies to quantised keys: the largest power of two, from 64, that divides a head.
@@ -115,6 +119,7 @@ pub(super) fn graph(shape: &Shape, options: Options) -> Graph {
             key_indices: graph.input(Size::bytes(8)),
             value_indices: graph.input(Size::bytes(if options.flash_attention { 8 } else { 8 * widest_value })),
             mask: graph.input(of_cells(bytes)),
+            distances: graph.input(of_cells(4)),
             scores: of_cells(4),
             key_rotation: (rotates && options.quantised_keys).then(|| rotation(rotation_side(head), &mut graph)),
             value_rotation: (rotates && options.quantised_values).then(|| rotation(64, &mut graph)),
@@ -136,7 +141,17 @@ pub(super) fn graph(shape: &Shape, options: Options) -> Graph {
         window,
         wanted,
         state_rows,
+        embeddings: None,
     };
+    let own_tokens = builder.graph.input(Size::bytes(4));
+    builder.own_embeddings(stream, own_tokens);
+    if shape.encoded > 0 {
+        let encoded = builder.graph.input(Size {
+            fixed: 4 * shape.encoded,
+            ..Size::default()
+        });
+        builder.graph.expand(encoded);
+    }
     let mut stream = stream;
     for (at, layer) in shape.layers.iter().enumerate() {
         stream = builder.layer(layer, stream, at + 1 == shape.layers.len());
@@ -155,9 +170,13 @@ impl Builder<'_> {
         self.graph.compute(Size::floats(rows), &[input])
     }
 
-    /// A norm writes over its input where nothing else reads that; its weight is applied in place.
+    /// A norm writes over its input where nothing else reads that and it is no LayerNorm; its weight is applied in place.
     fn norm(&mut self, input: Node, columns: u64) -> Node {
-        self.graph.compute_in_place(Size::floats(columns), &[input])
+        if self.shape.norms_have_biases {
+            self.graph.compute(Size::floats(columns), &[input])
+        } else {
+            self.graph.compute_in_place(Size::floats(columns), &[input])
+        }
     }
 
     fn norm_if(&mut self, present: bool, input: Node) -> Node {
@@ -183,7 +202,7 @@ impl Builder<'_> {
 
     fn layer(&mut self, layer: &Layer, stream: Node, last: bool) -> Node {
         let input = self.norm_if(layer.attention_norm, stream);
-        if matches!(layer.mix, Mix::Delta { .. }) || self.habits.rows_after_output_norm {
+        if self.shape.architecture.starts_with("qwen3") && self.habits.rows_after_output_norm {
             self.graph.expand(input);
         }
         let mut mixed = match layer.mix {
@@ -227,7 +246,40 @@ impl Builder<'_> {
         } else {
             self.add(output, stream)
         };
-        self.norm_if(layer.output_norm, stream)
+        let stream = self.norm_if(layer.output_norm, stream);
+        self.own_embedding(layer.own_embedding, stream)
+    }
+
+    /// The embeddings of all layers for these tokens, joined with a projection of the stream; each layer reads its part.
+    fn own_embeddings(&mut self, stream: Node, tokens: Node) {
+        let size = Size::floats(self.shape.own_embeddings);
+        if self.shape.own_embeddings == 0 {
+            return;
+        }
+        let rows = self.graph.compute(size, &[tokens]);
+        let rows = self.graph.view(rows);
+        let rows = self.graph.compute_in_place(size, &[rows]);
+        self.graph.expand(rows);
+        let projected = self.graph.compute(size, &[stream]);
+        let projected = self.graph.view(projected);
+        let projected = self.norm(projected, self.shape.own_embeddings);
+        let sum = self.graph.compute_in_place(size, &[projected, rows]);
+        let by_layer = self.graph.view(sum);
+        self.embeddings = Some(self.graph.compute(size, &[by_layer]));
+    }
+
+    /// Adds the layer's own embedding, gated by the stream.
+    fn own_embedding(&mut self, width: u64, stream: Node) -> Node {
+        let (Some(embeddings), true) = (self.embeddings, width > 0) else {
+            return stream;
+        };
+        let gate = self.multiply(stream, width);
+        let gate = self.graph.compute_in_place(Size::floats(width), &[gate]);
+        let own = self.graph.view(embeddings);
+        let gated = self.graph.compute_in_place(Size::floats(width), &[gate, own]);
+        let output = self.multiply(gated, self.shape.hidden_size);
+        let output = self.norm(output, self.shape.hidden_size);
+        self.add(stream, output)
     }
 
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -297,7 +349,7 @@ impl Builder<'_> {
         }
         let q = self.graph.view(q);
         let result_width = attention.heads * attention.value_length;
-        let mut result = if self.options.flash_attention {
+        let mut result = if self.options.flash_attention && !self.shape.relative_bias {
             let result = self.graph.compute(Size::floats(result_width), &[q, cache.mask]);
             self.graph.view(result)
         } else {
@@ -306,9 +358,27 @@ impl Builder<'_> {
                 per_window_cell: cache.scores.per_window_cell * attention.heads,
                 ..cache.scores
             };
-            let products = self.graph.compute(scores, &[q]);
+            let mut products = self.graph.compute(scores, &[q]);
+            if self.shape.relative_bias {
+                let rows = self.graph.compute(scores, &[cache.distances]);
+                let rows = self.graph.view(rows);
+                let bias = self.graph.compute(scores, &[rows]);
+                products = self.graph.compute_in_place(scores, &[products, bias]);
+            }
             let weights = self.graph.compute_in_place(scores, &[products, cache.mask]);
-            let result = self.graph.compute(Size::floats(result_width), &[weights]);
+            let result = if self.shape.relative_bias && self.options.flash_attention {
+                // the cache was laid out for flash attention, which then cannot be used: values are turned first
+                let values = self.graph.compute(
+                    Size {
+                        of_cell: 2 * value,
+                        ..Size::default()
+                    },
+                    &[],
+                );
+                self.graph.compute(Size::floats(result_width), &[values, weights])
+            } else {
+                self.graph.compute(Size::floats(result_width), &[weights])
+            };
             let by_token = self.graph.view(result);
             self.graph.compute(Size::floats(result_width), &[by_token])
         };
@@ -447,7 +517,15 @@ impl Builder<'_> {
                 used,
                 size,
                 fused,
-            } => self.experts(input, experts, used, size, fused),
+                shared,
+            } => {
+                let sum = self.experts(input, experts, used, size, fused);
+                if shared > 0 {
+                    self.shared_expert(input, shared, sum)
+                } else {
+                    sum
+                }
+            }
         })
     }
 
@@ -500,6 +578,18 @@ impl Builder<'_> {
             self.graph.expand(sum);
         }
         sum
+    }
+
+    /// Adds the expert that every token uses, scaled by a gate of one number.
+    fn shared_expert(&mut self, input: Node, size: u64, sum: Node) -> Node {
+        let up = self.multiply(input, size);
+        let gate = self.multiply(input, size);
+        let product = self.graph.compute(Size::floats(size), &[gate, up]);
+        let output = self.multiply(product, self.shape.hidden_size);
+        let scale = self.multiply(input, 1);
+        let hidden = self.hidden();
+        let output = self.graph.compute_in_place(hidden, &[output, scale]);
+        self.add(sum, output)
     }
 
     fn head(&mut self, stream: Node) {

@@ -10,6 +10,14 @@ pub(in crate::perf::memory) struct Shape {
     pub logits: u64,
     /// llama.cpp's name of the architecture, for the habits that no tensor shows.
     pub architecture: String,
+    /// Norms subtract the mean and have biases (LayerNorm), an operation that cannot write over its input.
+    pub norms_have_biases: bool,
+    /// Scores get a bias by relative position, which flash attention cannot add (T5).
+    pub relative_bias: bool,
+    /// Elements of what the encoder hands to the decoder at most, 0 if there is no cross attention.
+    pub encoded: u64,
+    /// Width of the layers' own embeddings together, 0 if they have none.
+    pub own_embeddings: u64,
     /// The layers that stand for all, in order.
     pub(super) layers: Vec<Layer>,
 }
@@ -24,6 +32,26 @@ impl Shape {
             hidden_size: model.hidden_size,
             logits: if has_head { model.vocabulary_size } else { 0 },
             architecture: model.architecture.clone(),
+            norms_have_biases: model
+                .tensors
+                .iter()
+                .any(|tensor| tensor.bias && matches!(tensor.role, Role::OutputNorm | Role::TokenEmbeddingNorm)),
+            relative_bias: model
+                .tensors
+                .iter()
+                .any(|tensor| tensor.role == Role::AttnRelativeBias && tensor.stack == Stack::Decoder),
+            encoded: if model.cross_attention.is_empty() {
+                0
+            } else {
+                model.context_length.unwrap_or(0).saturating_mul(model.hidden_size)
+            },
+            own_embeddings: model
+                .tensors
+                .iter()
+                .find(|tensor| tensor.role == Role::PerLayerModelProjection)
+                // Gemma 3n's four streams (AltUp) are not followed; without them its own embeddings would only mislead
+                .filter(|_| model.architecture != "gemma3n")
+                .map_or(0, |projection| projection.rows),
             layers: representatives(&layers(model)),
         }
     }
@@ -46,6 +74,8 @@ pub(super) enum FeedForward {
         used: u64,
         size: u64,
         fused: bool,
+        /// Width of the expert that every token uses, 0 if there is none.
+        shared: u64,
     },
 }
 
@@ -92,6 +122,8 @@ pub(super) struct Layer {
     pub feed_forward_post_norm: bool,
     /// A norm of the stream after the feed-forward network has been added.
     pub output_norm: bool,
+    /// Width of the embedding of its own that is added last, 0 if there is none.
+    pub own_embedding: u64,
 }
 
 /// The weights of one layer by role.
@@ -162,6 +194,7 @@ impl Weights<'_> {
                 used: down.experts_used,
                 size: down.columns,
                 fused: self.has(Role::FfnGateUpExperts),
+                shared: self.get(Role::FfnDownShared).map_or(0, |down| down.columns),
             };
         }
         match (self.get(Role::FfnDown), self.rows(Role::FfnUp)) {
@@ -187,6 +220,7 @@ impl Weights<'_> {
                 || (self.has(Role::AttnPostNorm) && post_norm_is_before_feed_forward),
             feed_forward_post_norm: self.has(Role::FfnPostNorm),
             output_norm: self.has(Role::LayerOutputNorm),
+            own_embedding: self.rows(Role::PerLayerInputGate).unwrap_or(0),
         }
     }
 }
