@@ -208,6 +208,7 @@ impl Catalog {
         Ok(Arc::new(Entry {
             value: host.device,
             aliases: Vec::new(),
+            notes: host.notes,
             origin: Origin::Detected,
         }))
     }
@@ -237,6 +238,7 @@ fn found(path: &Path, model: Result<Model, impl Into<Fault>>) -> Result<Arc<Entr
         Ok(value) => Ok(Arc::new(Entry {
             value,
             aliases: Vec::new(),
+            notes: Vec::new(),
             origin,
         })),
         Err(fault) => Err(CatalogError::Invalid {

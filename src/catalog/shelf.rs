@@ -21,6 +21,8 @@ pub struct Entry<T> {
     pub value: T,
     /// Other names by which it is found.
     pub aliases: Vec<String>,
+    /// What a reader should know of how it was found.
+    pub notes: Vec<String>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -173,6 +175,7 @@ impl<T> Shelf<T> {
         let entry = Arc::new(Entry {
             value,
             aliases,
+            notes: Vec::new(),
             origin: place.origin.clone(),
         });
         Ok(Arc::clone(place.entry.get_or_init(|| entry)))

@@ -9,6 +9,7 @@ mod failure;
 mod generate;
 mod list;
 mod predict;
+mod reproduce;
 mod show;
 mod sink;
 
@@ -41,6 +42,7 @@ enum Command {
     Predict(Box<predict::Predict>),
     List(list::List),
     Show(show::Show),
+    Reproduce(reproduce::Reproduce),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -51,6 +53,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Predict(predict) => predict.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
+        Command::Reproduce(reproduce) => reproduce.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }

@@ -210,7 +210,8 @@ fn one(
     }
     let scenario = ask(workload).map_err(Failure::new)?;
     let prediction = predict(&scenario, &calibration);
-    let notes = output::notes(model, &scenario, &prediction);
+    let mut notes = output::notes(model, &scenario, &prediction);
+    notes.extend(device.notes.iter().cloned());
     let paper = match precision.paper_bytes_per_element() {
         // Dimensions of an architecture that is not known make no shape of the paper's.
         Some(bytes) if model.knowledge == Knowledge::Exact => ask_paper(catalog, names, &workload, bytes)?,

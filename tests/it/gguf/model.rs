@@ -55,7 +55,7 @@ fn an_unknown_architecture_gives_a_model_by_the_generic_rule() {
         model.tensors.iter().map(|tensor| tensor.elements()).collect::<Vec<_>>(),
         elements
     );
-    assert_eq!(model.parameters(), elements.iter().sum());
+    assert_eq!(model.parameters(), elements.iter().sum::<u64>());
     let stored = |tensor: &edgeprof::model::Tensor| tensor.stored.unwrap().tensor_bytes(tensor).unwrap();
     assert_eq!(model.tensors.iter().map(stored).sum::<u64>(), header.tensor_bytes());
     let experts = &model.tensors[4];
