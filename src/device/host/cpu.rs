@@ -101,7 +101,7 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
             "clock".to_owned(),
             source(
                 clock_evidence,
-                "This machine: cpufreq/cpuinfo_max_freq, or a usual clock of such cores where it is missing",
+                "This machine: cpufreq/cpuinfo_max_freq, in a virtual machine /proc/cpuinfo, or a usual clock of such cores where neither states it",
             ),
         ),
         (

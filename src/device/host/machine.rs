@@ -125,7 +125,14 @@ impl Machine {
                     id,
                     arm: number("CPU implementer").zip(number("CPU part")),
                     core: number("physical id").zip(number("core id")),
-                    clock: None,
+                    // What the core runs at now; a guest, whose kernel has no cpufreq, is told its nominal clock so.
+                    clock: fields
+                        .get("cpu MHz")
+                        .and_then(|megahertz| megahertz.parse::<f64>().ok())
+                        .filter(|&megahertz| {
+                            self.flags.contains("hypervisor") && megahertz.is_finite() && megahertz > 0.0
+                        })
+                        .map(|megahertz| megahertz * 1e6),
                 });
             }
         }
@@ -160,7 +167,8 @@ impl Machine {
             let folder = format!("sys/devices/system/cpu/cpu{}", processor.id);
             let number =
                 |file: &str| text(root, &format!("{folder}/{file}")).and_then(|text| parse_number(text.trim()));
-            processor.clock = number("cpufreq/cpuinfo_max_freq").map(|kilohertz| f64::from(kilohertz) * 1e3);
+            let highest = number("cpufreq/cpuinfo_max_freq").map(|kilohertz| f64::from(kilohertz) * 1e3);
+            processor.clock = highest.filter(|&hertz| hertz > 0.0).or(processor.clock);
             let package = number("topology/physical_package_id");
             processor.core = package.zip(number("topology/core_id")).or(processor.core);
             for index in 0..8 {
@@ -249,7 +257,7 @@ fn disk(root: &Path) -> Option<&'static str> {
         is_disk.then(|| if rotational.trim() == "1" { "rotating" } else { "ssd" })
     };
     let kinds: Vec<&str> = disks.iter().filter_map(kind).collect();
-    ["nvme", "ssd", "rotating", "mmc"]
+    ["nvme", "ssd", "virtual", "rotating", "mmc"]
         .into_iter()
         .find(|kind| kinds.contains(kind))
 }
