@@ -149,12 +149,11 @@ impl Keys<'_> {
             self.put("decoder_start_token_id", number(0));
         }
         let dense = self.widths(Role::FfnDown);
-        // A layer without a dense network of its own has the width of those that have one, or of an expert.
+        // A layer of experts only states the width that the others have, or the model's own.
         let other = dense
             .iter()
-            .chain(&self.widths(Role::FfnDownExperts))
             .find_map(|width| *width)
-            .unwrap_or(0);
+            .unwrap_or(self.model.paper.feed_forward_size);
         let widths: Vec<u64> = dense.iter().map(|width| width.unwrap_or(other)).collect();
         self.put("feed_forward_length", per_layer(&widths));
         self.put("attention.layer_norm_rms_epsilon", Value::F32(1e-5));

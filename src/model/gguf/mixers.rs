@@ -61,11 +61,10 @@ pub(super) fn of(
             attention.bidirectional = true;
         }
     }
-    let decoder: Vec<Attention> = (0..shape.decoder_layers)
-        .map(|layer| rules.attention(layer, false))
-        .collect();
-    mixers.extend(decoder.iter().copied().map(Mixer::Attention));
-    (mixers, decoder)
+    mixers.extend((0..shape.decoder_layers).map(|layer| Mixer::Attention(rules.attention(layer, false))));
+    // Across to the encoder's output every position is seen.
+    let across = (0..shape.decoder_layers).map(|layer| rules.attention(layer, true));
+    (mixers, across.collect())
 }
 
 /// What the tensors of a layer say about it.

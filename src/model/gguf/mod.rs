@@ -50,7 +50,7 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
         .map(|info| TensorName::parse(&info.name))
         .collect();
     let shape = Shape::of(header, architecture, &names)?;
-    let tensors: Vec<Tensor> = header
+    let mut tensors: Vec<Tensor> = header
         .tensors
         .iter()
         .zip(&names)
@@ -66,6 +66,7 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
         .find(|family| family.architecture() == architecture);
     let known = family.is_some() && tensors.iter().all(|tensor| tensor.role != Role::Other);
     let (mixers, cross_attention) = mixers::of(metadata, &shape, &header.tensors, &names);
+    leave_unread(&mut tensors, &mixers);
     let model = Model {
         id: id.to_owned(),
         name: metadata
@@ -99,6 +100,17 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
     };
     check(&model)?;
     Ok(model)
+}
+
+/// A layer that uses the cache of an earlier one never reads what would make its own keys and values.
+fn leave_unread(tensors: &mut [Tensor], mixers: &[Mixer]) {
+    for tensor in tensors {
+        let makes_cache = matches!(tensor.role, Role::AttnK | Role::AttnV | Role::AttnKNorm);
+        let mixer = tensor.layer.and_then(|layer| mixers.get(layer as usize));
+        if makes_cache && matches!(mixer, Some(Mixer::Attention(attention)) if attention.shares_cache) {
+            tensor.usage = Use::Unread;
+        }
+    }
 }
 
 /// Refuses dimensions of which products would leave their integers.
@@ -161,6 +173,14 @@ fn architecture(metadata: &Metadata) -> Result<&str, NotAModel> {
 fn count(metadata: &Metadata, key: &str) -> Option<u64> {
     match metadata.of_architecture(key)? {
         Value::List(values) => values.iter().filter_map(Value::as_u64).max(),
+        value => value.as_u64(),
+    }
+}
+
+/// As [`count`], but the first that is not 0 of a list.
+fn first(metadata: &Metadata, key: &str) -> Option<u64> {
+    match metadata.of_architecture(key)? {
+        Value::List(values) => values.iter().filter_map(Value::as_u64).find(|&value| value > 0),
         value => value.as_u64(),
     }
 }
@@ -228,7 +248,7 @@ impl<'a> Shape<'a> {
             layers,
             decoder_layers,
             hidden_size,
-            feed_forward_size: count(metadata, "feed_forward_length").unwrap_or(0),
+            feed_forward_size: first(metadata, "feed_forward_length").unwrap_or(0),
             vocabulary_size: tokens.or_else(|| count(metadata, "vocab_size")).or(rows).unwrap_or(0),
             experts,
             experts_used: count(metadata, "expert_used_count").unwrap_or(0).min(experts),
@@ -247,13 +267,10 @@ impl<'a> Shape<'a> {
             true => (1, rows * depth * more),
             false => (rows, depth * more),
         };
-        let runs = name
-            .layer
-            .is_none_or(|layer| layer < self.layers.max(self.decoder_layers));
-        let experts_used = match (runs, stacked && experts > 1) {
-            (false, _) => 0,
-            (true, true) => self.experts_used.min(experts),
-            (true, false) => experts,
+        let experts_used = if stacked && experts > 1 {
+            self.experts_used
+        } else {
+            experts
         };
         Tensor {
             role,
@@ -262,7 +279,7 @@ impl<'a> Shape<'a> {
             columns,
             rows,
             experts,
-            experts_used,
+            experts_used: experts_used.min(experts),
             dimensions: info.dimension_count.clamp(1, 3),
             usage: self.usage(info, name),
             stack: self.stack(name),
@@ -272,6 +289,13 @@ impl<'a> Shape<'a> {
 
     fn usage(&self, info: &TensorInfo, name: &TensorName<'_>) -> Use {
         match name.stem {
+            // Layers that predict further tokens.
+            _ if name
+                .layer
+                .is_some_and(|layer| layer >= self.layers.max(self.decoder_layers)) =>
+            {
+                Use::Unread
+            }
             "token_embd" if self.tied => Use::LookUpAndMultiply,
             "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => Use::LookUp,
             "attn_rel_b" => Use::LookUp,
