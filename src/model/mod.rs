@@ -1,5 +1,6 @@
 //! A model is the list of its weight tensors; every closed form is a sum over that list, so the forms cannot disagree.
 
+mod config;
 mod dimensions;
 mod error;
 mod family;
@@ -8,6 +9,7 @@ pub mod gguf;
 mod mixer;
 mod tensor;
 
+pub use config::{ConfigError, parse_config, read_config};
 pub use dimensions::{Dimensions, RopeFactors};
 pub use error::ModelError;
 pub use family::Family;

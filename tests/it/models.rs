@@ -1,6 +1,6 @@
 //! The catalogue's models against what is published about them.
 
-use edgeprof::model::{Model, ModelFile, Size};
+use edgeprof::model::{Family, Model, ModelFile, Size, read_config};
 use edgeprof::quant::Mix;
 use std::path::Path;
 
@@ -103,4 +103,35 @@ fn every_model_has_its_published_sizes() {
     }
     assert!(compared > 60, "only {compared} sizes");
     assert_none(&differences);
+}
+
+#[test]
+fn a_config_json_gives_the_model_of_the_catalogue() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/configs");
+    let mut families = std::collections::BTreeSet::new();
+    for (_, model) in catalogue() {
+        let path = folder.join(format!("{}.json", model.id));
+        if !path.exists() {
+            continue;
+        }
+        let read = read_config(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        families.insert(read.family.unwrap().name());
+        assert_eq!(read.id, model.id);
+        // The two may state the same thing in other words (a head size, a rule for layers): the models must be the same.
+        let (name, dimensions) = (model.name.clone(), model.dimensions.clone());
+        assert_eq!(
+            Model {
+                name,
+                dimensions,
+                ..read
+            },
+            model
+        );
+    }
+    let missing: Vec<_> = Family::ALL
+        .iter()
+        .map(|family| family.name())
+        .filter(|name| !families.contains(name))
+        .collect();
+    assert_eq!(missing, ["mistral3"], "families without a config.json among the tests");
 }
