@@ -214,6 +214,13 @@ impl Catalog {
     }
 
     fn model_at(&self, path: &Path) -> Result<Arc<Entry<Model>>, CatalogError> {
+        if path.is_dir() {
+            if path.join("config.json").is_file() {
+                return found(path, crate::model::read_config(path));
+            }
+            let (kind, path) = (Kind::Model, path.to_owned());
+            return Err(CatalogError::IsAFolder { kind, path });
+        }
         let ending = path
             .extension()
             .and_then(|ending| ending.to_str())
@@ -222,6 +229,7 @@ impl Catalog {
         match ending.as_str() {
             "toml" => self.models.read(path),
             "gguf" => found(path, crate::model::gguf::read(path)),
+            "json" => found(path, crate::model::read_config(path)),
             _ => Err(CatalogError::UnknownEnding {
                 kind: Kind::Model,
                 path: path.to_owned(),

@@ -135,3 +135,20 @@ fn a_config_json_gives_the_model_of_the_catalogue() {
         .collect();
     assert_eq!(missing, ["mistral3"], "families without a config.json among the tests");
 }
+
+#[test]
+fn a_config_json_or_its_folder_is_a_model_of_the_catalog() {
+    let catalog = edgeprof::catalog::Catalog::builtin();
+    let folder = std::env::temp_dir().join(format!("edgeprof-checkpoint-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = include_str!("../data/configs/smollm2-135m.json");
+    let file = folder.join("config.json");
+    assert!(catalog.model(folder.to_str().unwrap()).is_err());
+    std::fs::write(&file, text).unwrap();
+    for path in [&folder, &file] {
+        let entry = catalog.model(path.to_str().unwrap()).unwrap();
+        assert_eq!(entry.value.parameters(), 134_515_008);
+        assert_eq!(entry.value.id, folder.file_name().unwrap().to_str().unwrap());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
