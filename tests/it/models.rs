@@ -152,3 +152,60 @@ fn a_config_json_or_its_folder_is_a_model_of_the_catalog() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn no_two_models_answer_to_one_name() {
+    let mut owners = std::collections::BTreeMap::new();
+    let mut models = 0;
+    for (file, model) in catalogue() {
+        models += 1;
+        for name in file.aliases.iter().chain([&model.id]) {
+            assert_eq!(*name, name.to_lowercase(), "{}", model.id);
+            let other = owners.insert(name.clone(), model.id.clone());
+            assert_eq!(other, None, "`{name}` names {} too", model.id);
+        }
+    }
+    assert!(models >= 130, "{models}");
+}
+
+#[test]
+fn the_models_of_the_paper_have_its_shape_and_context() {
+    for (id, parameters) in [
+        // 24·4·2048² + 24·2·2048·8192 + 2·50257·2048
+        ("edgeprofiler-tinyllama", 1_413_812_224),
+        ("edgeprofiler-gemma3-1b", 1_413_812_224),
+        ("edgeprofiler-llama3.2-1b", 1_413_812_224),
+        // 26·4·2304² + 26·2·2304·9216 + 2·50257·2304
+        ("edgeprofiler-deepseek-r1-1.5b", 1_887_810_048),
+    ] {
+        let catalogue = catalogue();
+        let (_, model) = catalogue.iter().find(|(_, model)| model.id == id).unwrap();
+        let paper = model.paper;
+        let (layers, hidden) = (paper.layers, paper.hidden_size);
+        let equation_7 = layers * 4 * hidden * hidden
+            + layers * 2 * hidden * paper.feed_forward_size
+            + 2 * paper.vocabulary_size * hidden;
+        assert_eq!((equation_7, model.paper_context), (parameters, Some(1024)), "{id}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_model_file_is_shown_with_its_line_and_a_caret() {
+    let text = include_str!("../../models/tinyllama.toml");
+    let error = ModelFile::parse(&text.replace("layers = 22", "layers = -22"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("layers = -22") && error.contains("^^^"), "{error}");
+    let error = ModelFile::parse(&text.replace("layers = 22", "leyers = 22"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("unknown field `leyers`") && error.contains("^^^^^^"),
+        "{error}"
+    );
+    let zero = ModelFile::parse(&text.replace("layers = 22", "layers = 0")).unwrap();
+    assert_eq!(
+        zero.model("zero").unwrap_err().to_string(),
+        "zero: `layers` is 0; it must be at least 1"
+    );
+}

@@ -167,3 +167,6 @@ pub(super) fn widest_feed_forward(tensors: &[Tensor]) -> u64 {
         .max()
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;
