@@ -119,7 +119,8 @@ impl<T> Shelf<T> {
         if let Some(entry) = aliases.get(&lower).and_then(|id| self.find(id)) {
             return entry;
         }
-        let known = self.ids().chain(aliases.keys().map(String::as_str));
+        let aliases = aliases.iter().map(|(alias, id)| (alias.as_str(), id.as_str()));
+        let known = self.ids().map(|id| (id, id)).chain(aliases);
         Err(CatalogError::Unknown {
             kind: self.kind,
             name: name.to_owned(),

@@ -7,39 +7,38 @@ const FARTHEST: usize = 3;
 /// Shortest name whose being part of another says anything.
 const SHORTEST_PART: usize = 3;
 
-/// Up to three of `known` that `name` may have been meant to be, the nearest first; the same for the same input in any order.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// Ids of up to three entries that `name` may have been meant to be, the nearest first; the same for the same input in any order.
+/// `known` pairs each name of an entry with its id.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let name = name.to_lowercase();
     let mut near: Vec<(usize, usize, &str)> = known
-        .filter_map(|candidate| {
+        .filter_map(|(candidate, id)| {
             let lower = candidate.to_lowercase();
             let distance = strsim::damerau_levenshtein(&name, &lower);
             let shorter = name.chars().count().min(lower.chars().count());
             let part = shorter >= SHORTEST_PART && (lower.contains(&name) || name.contains(&lower));
             let misspelt = distance <= FARTHEST && 2 * distance <= shorter.max(2);
             // A misspelling of one letter is nearer than a name that has this one in it, and that is nearer than any other.
-            let rank = if misspelt && distance <= 1 {
-                0
-            } else if part {
-                1
-            } else {
-                2
+            let rank = match (misspelt, distance, part) {
+                (true, 0..=1, _) => 0,
+                (_, _, true) => 1,
+                _ => 2,
             };
-            (misspelt || part).then_some((rank, distance, candidate))
+            (misspelt || part).then_some((rank, distance, id))
         })
         .collect();
     near.sort_unstable();
-    near.dedup();
-    near.into_iter()
-        .take(MOST)
-        .map(|(.., candidate)| candidate.to_owned())
-        .collect()
+    let mut ids: Vec<String> = Vec::new();
+    for (.., id) in near {
+        if ids.len() < MOST && !ids.iter().any(|other| other == id) {
+            ids.push(id.to_owned());
+        }
+    }
+    ids
 }
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
-
     const KNOWN: [&str; 6] = [
         "pi4",
         "pi5",
@@ -51,15 +50,16 @@ mod tests {
 
     #[test]
     fn misspellings_come_first_then_names_that_contain_it() {
-        assert_eq!(nearest("tinylama", KNOWN.into_iter()), ["tinyllama"]);
-        assert_eq!(nearest("llama", KNOWN.into_iter()), ["tinyllama", "llama-3.2-1b"]);
-        assert_eq!(nearest("orin", KNOWN.into_iter()), ["orin-nano", "orin-nano-super"]);
-        assert_eq!(nearest("PI6", KNOWN.into_iter()), ["pi4", "pi5"]);
+        assert_eq!(nearest("tinylama"), ["tinyllama"]);
+        assert_eq!(nearest("llama"), ["tinyllama", "llama-3.2-1b"]);
+        assert_eq!(nearest("orin"), ["orin-nano", "orin-nano-super"]);
+        assert_eq!(nearest("PI6"), ["pi4", "pi5"]);
+        assert_eq!(nearest("raspberry"), ["pi5"], "an alias leads to its id");
     }
 
     #[test]
     fn what_is_far_from_everything_has_no_neighbour() {
-        assert!(nearest("zzzzzz", KNOWN.into_iter()).is_empty());
-        assert!(nearest("", KNOWN.into_iter()).is_empty());
+        assert!(nearest("zzzzzz").is_empty());
+        assert!(nearest("").is_empty());
     }
 }

@@ -1,10 +1,14 @@
 //! The one integration test binary.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod catalog;
+mod cli;
+mod cli_json;
 mod devices;
 mod gguf;
 mod host;
 mod import;
 mod memory;
 mod models;
+mod readme;
 mod sizes;

@@ -1,0 +1,201 @@
+//! What users see: output, errors and exit codes of the commands, on a made-up model and board (`tests/it/data`), so that only a change
+//! of the program changes them. `INSTA_UPDATE=always cargo test` accepts a change; look at the diff before you commit it.
+
+use assert_cmd::Command;
+use insta::assert_snapshot;
+use std::path::Path;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/data");
+
+/// The program, with no user data but the test's.
+pub fn edgeprof() -> Command {
+    let mut command = Command::cargo_bin("edgeprof").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.env("XDG_DATA_HOME", "/nonexistent").env("COLUMNS", "100");
+    command.env_remove("CLICOLOR_FORCE").env_remove("NO_COLOR");
+    command
+}
+
+/// Exit code, stdout and stderr of a command line, as one text.
+fn run(arguments: &str) -> String {
+    let output = edgeprof().args(arguments.split_whitespace()).output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    format!(
+        "$ edgeprof {}\n{stdout}--- stderr\n{stderr}--- exit {}",
+        arguments.replace(DATA, "DATA"),
+        output.status.code().unwrap()
+    )
+    .replace(DATA, "DATA")
+}
+
+/// The same on the made-up model and board.
+fn predict(arguments: &str) -> String {
+    run(&format!(
+        "predict --data {DATA} --model test-model --hw test-board {arguments}"
+    ))
+}
+
+#[test]
+fn one_prediction_is_a_screen() {
+    assert_snapshot!(predict("--prec int4"));
+}
+
+#[test]
+fn several_predictions_are_rows() {
+    assert_snapshot!(predict("--prec q4_0,q8_0,f16 --prompt 0"));
+}
+
+#[test]
+fn every_term_is_explained() {
+    assert_snapshot!(predict("--prec q8_0 --depth 1024 --explain"));
+}
+
+#[test]
+fn what_does_not_fit_is_a_result_with_a_way_out() {
+    assert_snapshot!(predict("--prec f32 --power-mode slow"));
+}
+
+#[test]
+fn the_papers_formulas_have_their_own_screen() {
+    assert_snapshot!(predict("--prec int8 --formulas edgeprofiler --explain"));
+}
+
+#[test]
+fn tables_are_markdown_and_csv() {
+    assert_snapshot!(predict("--prec q4_0,q8_0 --format markdown"));
+    assert_snapshot!(predict("--prec q4_0 --format csv"));
+}
+
+#[test]
+fn a_device_is_shown_with_its_sources() {
+    assert_snapshot!(run(&format!("show --data {DATA} test-board")));
+}
+
+#[test]
+fn names_that_are_not_there_suggest_the_nearest() {
+    assert_snapshot!(run("predict --model tinylama --hw pi5 --prec int4"));
+    assert_snapshot!(run("predict --model tinyllama --hw pi6 --prec int4"));
+    assert_snapshot!(predict("--prec q4_k_n"));
+    assert_snapshot!(predict("--kv-type q9_0"));
+    assert_snapshot!(run("show tinylama"));
+}
+
+#[test]
+fn what_cannot_be_asked_is_an_error_with_its_cure() {
+    assert_snapshot!(predict("--backend cuda"));
+    assert_snapshot!(predict("--context 100"));
+    assert_snapshot!(predict("--power-mode warp"));
+    assert_snapshot!(predict("--ubatch 0"));
+    assert_snapshot!(predict("--prec stored"));
+    assert_snapshot!(predict("--prec q4_k_m --formulas edgeprofiler"));
+    assert_snapshot!(run(&format!(
+        "predict --data {DATA} --model test-model --hw edgeprofiler-pi4"
+    )));
+}
+
+#[test]
+fn files_that_are_not_usable_say_why() {
+    assert_snapshot!(run("predict --model ./missing.toml --hw pi5"));
+    assert_snapshot!(run("predict --model ./src --hw pi5"));
+    assert_snapshot!(run("predict --model rustfmt.toml --hw pi5"));
+    assert_snapshot!(run(
+        "predict --model tinyllama --hw tests/it/data/models/test-model.toml"
+    ));
+    assert_snapshot!(run("predict --model tinyllama --hw pi5 --data ./missing"));
+    assert_snapshot!(run(
+        "predict --model tinyllama --hw pi5 --prec int4 --calibration rustfmt.toml"
+    ));
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    assert_snapshot!(run("predict --model tinyllama"));
+    assert_snapshot!(run("predict --model tinyllama --hw pi5 --backend gpu"));
+    assert_snapshot!(run("list nothing"));
+}
+
+#[test]
+fn help_shows_every_flag() {
+    assert_snapshot!(run("predict --help"));
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/rows.csv");
+    let arguments = format!("predict --data {DATA} --model test-model --hw test-board --prec q4_0 --format csv -o");
+    let to = |path: &Path| {
+        edgeprof()
+            .args(arguments.split_whitespace())
+            .arg(path)
+            .output()
+            .unwrap()
+    };
+    let output = to(&path);
+    assert!(output.status.success() && output.stdout.is_empty());
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("model,hardware,"));
+    assert_eq!(
+        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
+    let output = to(folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .starts_with("error: cannot write ")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let script = "\"$0\" list models --format json | head -c 10 >/dev/null; \"$0\" completions bash | true";
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_edgeprof")])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = edgeprof().args(["completions", shell]).output().unwrap();
+        assert!(String::from_utf8(output.stdout).unwrap().contains("predict"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    edgeprof()
+        .args(["man", "--output"])
+        .arg(folder.path())
+        .assert()
+        .success();
+    for page in ["edgeprof.1", "edgeprof-predict.1", "edgeprof-list.1"] {
+        assert!(folder.path().join(page).is_file(), "{page}");
+    }
+}
+
+#[test]
+fn the_papers_figures_are_reproduced() {
+    let output = edgeprof()
+        .args(["reproduce", "edgeprofiler", "--format", "json", "--calibration"])
+        .arg(format!("{DATA}/calibration/test-board-cpu.toml"))
+        .output()
+        .unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for row in document["equations"].as_array().unwrap() {
+        assert_eq!(row["holds"], true, "{row}");
+    }
+    let sizes: Vec<_> = document["table_2"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| !row["holds"].is_null())
+        .collect();
+    assert_eq!(sizes.len(), 12);
+    for row in sizes {
+        assert_eq!(row["holds"], true, "{row}");
+    }
+}
