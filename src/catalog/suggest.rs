@@ -39,7 +39,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = (&'a str, &'a 
 
 #[cfg(test)]
 mod tests {
-    const KNOWN: [&str; 6] = [
+    const IDS: [&str; 6] = [
         "pi4",
         "pi5",
         "orin-nano",
@@ -47,6 +47,11 @@ mod tests {
         "tinyllama",
         "llama-3.2-1b",
     ];
+
+    fn nearest(name: &str) -> Vec<String> {
+        let aliases = [("raspberry pi 5", "pi5"), ("pi 5", "pi5")];
+        super::nearest(name, IDS.into_iter().map(|id| (id, id)).chain(aliases))
+    }
 
     #[test]
     fn misspellings_come_first_then_names_that_contain_it() {
