@@ -92,7 +92,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Length of the file that [`write`] makes of these, bytes.
+    /// Length of the file that [`write()`] makes of these, bytes.
     ///
     /// # Errors
     /// [`WriteError`] if they make none.

@@ -94,7 +94,7 @@ pub fn write(
     Ok(gguf::write(path, &contents, data, progress)?)
 }
 
-/// Length of the file that [`write`] would make, bytes.
+/// Length of the file that [`write()`] would make, bytes.
 ///
 /// # Errors
 /// [`SyntheticError`] if it would make none.
