@@ -31,15 +31,25 @@ impl Failure {
 
     /// Says it on stderr, in colour if that is a terminal.
     pub fn report(&self) {
-        // With stderr closed there is nobody to tell.
-        let _ = anstream::stderr().write_all(self.render().as_bytes());
+        const ERROR: Style = AnsiColor::Red.on_default().bold();
+        self.say("error", ERROR);
     }
 
-    fn render(&self) -> String {
-        const ERROR: Style = AnsiColor::Red.on_default().bold();
+    /// Says it on stderr as what is left out, not as the end.
+    pub fn warn(&self) {
+        const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+        self.say("warning", WARNING);
+    }
+
+    fn say(&self, title: &str, style: Style) {
+        // With stderr closed there is nobody to tell.
+        let _ = anstream::stderr().write_all(self.render(title, style).as_bytes());
+    }
+
+    fn render(&self, title: &str, style: Style) -> String {
         const CAUSE: Style = Style::new().bold();
         const HINT: Style = AnsiColor::Cyan.on_default().bold();
-        let mut text = format!("{ERROR}error:{ERROR:#} {}\n", indented(&self.error));
+        let mut text = format!("{style}{title}:{style:#} {}\n", indented(&self.error));
         let mut cause = self.error.source();
         while let Some(error) = cause {
             // Writing to a String cannot fail.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::sink;
 use clap::{Args, ValueEnum};
 use edgeprof::calibration::{Origin, Phase, PhaseQuality};
-use edgeprof::catalog::Catalog;
+use edgeprof::catalog::{Catalog, CatalogError};
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
 use serde_json::{Value, json};
@@ -52,10 +52,10 @@ impl List {
     /// Prints the list.
     pub fn run(&self) -> Result<(), Failure> {
         let (key, listing) = match self.what {
-            What::Models => ("models", models(&self.catalog.open()?)?),
-            What::Hardware => ("hardware", hardware(&self.catalog.open()?)?),
+            What::Models => ("models", models(&self.catalog.open()?)),
+            What::Hardware => ("hardware", hardware(&self.catalog.open()?)),
             What::Precisions => ("precisions", precisions()),
-            What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)?),
+            What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)),
         };
         match self.format {
             ListFormat::Table => sink::write(&listing.grid.text(""), None),
@@ -67,7 +67,12 @@ impl List {
     }
 }
 
-fn models(catalog: &Catalog) -> Result<Listing, Failure> {
+/// The entry, or a word on stderr of why a file of the user's is left out.
+fn usable<T>(entry: Result<T, CatalogError>) -> Option<T> {
+    entry.map_err(|error| Failure::from(error).warn()).ok()
+}
+
+fn models(catalog: &Catalog) -> Listing {
     let mut grid = Grid::new([
         ("id", Align::Left),
         ("model", Align::Left),
@@ -78,7 +83,9 @@ fn models(catalog: &Catalog) -> Result<Listing, Failure> {
     ]);
     let mut items = Vec::new();
     for id in catalog.model_ids() {
-        let model = catalog.model(id)?;
+        let Some(model) = usable(catalog.model(id)) else {
+            continue;
+        };
         grid.row([
             model.id.clone(),
             model.name.clone(),
@@ -100,10 +107,10 @@ fn models(catalog: &Catalog) -> Result<Listing, Failure> {
             "origin": model.origin.to_string(),
         }));
     }
-    Ok(Listing { grid, items })
+    Listing { grid, items }
 }
 
-fn hardware(catalog: &Catalog) -> Result<Listing, Failure> {
+fn hardware(catalog: &Catalog) -> Listing {
     let mut grid = Grid::new([
         ("id", Align::Left),
         ("device", Align::Left),
@@ -114,7 +121,9 @@ fn hardware(catalog: &Catalog) -> Result<Listing, Failure> {
     ]);
     let mut items = Vec::new();
     for id in catalog.device_ids() {
-        let device = catalog.device(id)?;
+        let Some(device) = usable(catalog.device(id)) else {
+            continue;
+        };
         let memory = device
             .backends
             .get(&device.default_backend)
@@ -143,7 +152,7 @@ fn hardware(catalog: &Catalog) -> Result<Listing, Failure> {
             "origin": device.origin.to_string(),
         }));
     }
-    Ok(Listing { grid, items })
+    Listing { grid, items }
 }
 
 fn precisions() -> Listing {
@@ -170,7 +179,7 @@ fn precisions() -> Listing {
     Listing { grid, items }
 }
 
-fn calibrations(catalog: &Catalog) -> Result<Listing, Failure> {
+fn calibrations(catalog: &Catalog) -> Listing {
     let mut grid = Grid::new([
         ("id", Align::Left),
         ("of", Align::Left),
@@ -183,7 +192,9 @@ fn calibrations(catalog: &Catalog) -> Result<Listing, Failure> {
     ]);
     let mut items = Vec::new();
     for id in catalog.calibration_ids() {
-        let calibration = catalog.calibration(id)?;
+        let Some(calibration) = usable(catalog.calibration(id)) else {
+            continue;
+        };
         let file = &calibration.file;
         let [prefill, decode] = [Phase::Prefill, Phase::Decode].map(|phase| calibration.quality(phase));
         let error = |quality: PhaseQuality| quality.held_out_error.map(number::percent).unwrap_or_default();
@@ -214,5 +225,5 @@ fn calibrations(catalog: &Catalog) -> Result<Listing, Failure> {
             "origin": calibration.origin.to_string(),
         }));
     }
-    Ok(Listing { grid, items })
+    Listing { grid, items }
 }

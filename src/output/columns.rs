@@ -159,8 +159,8 @@ pub fn comparison(records: &[Record]) -> Grid {
         format!(
             "{} ({} to {})",
             number::rate(rate[0]),
-            number::significant(low, 2),
-            number::significant(high, 2)
+            number::rate(low),
+            number::rate(high)
         )
     }
     const SHOWN: &[Shown] = &[

@@ -80,10 +80,14 @@ pub fn seconds(value: f64) -> String {
     scaled(value, "s", &SMALL)
 }
 
-/// A rate of tokens to three digits: `18.3`.
+/// A rate of tokens to three digits: `18.3`, or as a whole number: `1 024`.
 #[must_use]
 pub fn rate(value: f64) -> String {
-    significant(value, 3)
+    if value < 1000.0 {
+        significant(value, 3)
+    } else {
+        count(value)
+    }
 }
 
 /// An energy: `1.210 J`.

@@ -112,6 +112,7 @@ fn wrong_usage_exits_with_two() {
     assert_snapshot!(run("predict --model tinyllama"));
     assert_snapshot!(run("predict --model tinyllama --hw pi5 --backend gpu"));
     assert_snapshot!(run("list nothing"));
+    assert_snapshot!(predict("--explain --format json"));
 }
 
 #[test]

@@ -6,8 +6,9 @@ mod screen;
 
 use super::arguments::{Backend, CalibrationArgs, CatalogArgs, FormulaSet, WorkloadArgs};
 use super::failure::Failure;
-use super::sink;
-use clap::{Args, ValueEnum};
+use super::{Cli, sink};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use edgeprof::output::{self, Record, SCHEMA};
 use std::path::PathBuf;
 
@@ -80,6 +81,10 @@ enum Format {
 impl Predict {
     /// Predicts and prints.
     pub fn run(&self) -> Result<(), Failure> {
+        if self.explain && self.format != Format::Table {
+            let message = "--explain goes with --format table; the other formats hold figures alone";
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
         let mut records = Vec::new();
         let mut screens = Vec::new();
         let as_table = self.format == Format::Table;

@@ -344,7 +344,7 @@ fn compared(scenario: &Scenario<'_>, prediction: &Prediction<'_>, paper: Option<
         number::seconds,
         Some(prediction.end_to_end_s),
         paper.map(|p| p.end_to_end_s),
-        "max(10, 11) + 12 + 13 + 14",
+        "max(10, 11) + 12 + 13 + 14, one token",
     );
     row(
         "energy per token",
@@ -438,7 +438,7 @@ fn of_paper(paper: &Paper<'_>) -> String {
     row(
         "end to end",
         Some(number::seconds(figures.end_to_end_s)),
-        "max(10, 11) + 12 + 13 + 14",
+        "max(10, 11) + 12 + 13 + 14, one token",
     );
     row(
         "energy per token",
