@@ -48,7 +48,6 @@ pub(super) struct Shelf<T> {
     kind: Kind,
     parse: Parse<T>,
     places: BTreeMap<String, Place<T>>,
-    aliases: OnceLock<BTreeMap<String, String>>,
 }
 
 impl<T> Shelf<T> {
@@ -69,12 +68,7 @@ impl<T> Shelf<T> {
                 )
             })
             .collect();
-        Self {
-            kind,
-            parse,
-            places,
-            aliases: OnceLock::new(),
-        }
+        Self { kind, parse, places }
     }
 
     /// Lays the TOML files of a folder over what there is; a folder that does not exist has none.
@@ -92,7 +86,6 @@ impl<T> Shelf<T> {
                 self.places.insert(id, Place::new(Origin::File(path)));
             }
         }
-        self.aliases = OnceLock::new();
         Ok(())
     }
 
@@ -115,11 +108,13 @@ impl<T> Shelf<T> {
         if let Some((id, place)) = self.places.iter().find(|(id, _)| id.to_lowercase() == lower) {
             return self.load(id, place);
         }
-        let aliases = self.aliases.get_or_init(|| self.collect_aliases());
-        if let Some(entry) = aliases.get(&lower).and_then(|id| self.find(id)) {
-            return entry;
+        if let Some(entry) = self.called(&lower) {
+            return Ok(entry);
         }
-        let aliases = aliases.iter().map(|(alias, id)| (alias.as_str(), id.as_str()));
+        let entries: Vec<_> = self.loadable(|_| true).collect();
+        let aliases = entries
+            .iter()
+            .flat_map(|(id, entry)| entry.aliases.iter().map(move |alias| (alias.as_str(), *id)));
         let known = self.ids().map(|id| (id, id)).chain(aliases);
         Err(CatalogError::Unknown {
             kind: self.kind,
@@ -128,26 +123,28 @@ impl<T> Shelf<T> {
         })
     }
 
+    /// The entry with this alias (in lower case), the user's own before a shipped one. Only files whose text has the alias in it are
+    /// parsed.
+    fn called(&self, alias: &str) -> Option<Arc<Entry<T>>> {
+        self.loadable(|text| text.to_lowercase().contains(alias))
+            .filter(|(_, entry)| entry.aliases.iter().any(|own| own.to_lowercase() == alias))
+            .min_by_key(|(_, entry)| !matches!(entry.origin, Origin::File(_)))
+            .map(|(_, entry)| entry)
+    }
+
+    /// The entries whose file parses and whose text is wanted, with their ids. A file that does not parse is reported when it is asked
+    /// for.
+    fn loadable(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, Arc<Entry<T>>)> {
+        self.places
+            .iter()
+            .filter(move |(_, place)| place.origin.text().is_ok_and(|text| wanted(&text)))
+            .filter_map(|(id, place)| Some((id.as_str(), self.load(id, place).ok()?)))
+    }
+
     /// The entry in a TOML file anywhere, under the file's stem.
     pub(super) fn read(&self, path: &Path) -> Result<Arc<Entry<T>>, CatalogError> {
         let id = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         self.load(&id, &Place::new(Origin::File(path.to_owned())))
-    }
-
-    /// Aliases in lower case with the ids they lead to. A file that does not parse has none: it is reported when it is asked for.
-    fn collect_aliases(&self) -> BTreeMap<String, String> {
-        let mut aliases = BTreeMap::new();
-        for (id, place) in &self.places {
-            let Ok(entry) = self.load(id, place) else { continue };
-            for alias in &entry.aliases {
-                let id_before = aliases.entry(alias.to_lowercase()).or_insert_with(|| id.clone());
-                // The user's own entry takes a name from a shipped one.
-                if matches!(place.origin, Origin::File(_)) {
-                    id_before.clone_from(id);
-                }
-            }
-        }
-        aliases
     }
 
     fn load(&self, id: &str, place: &Place<T>) -> Result<Arc<Entry<T>>, CatalogError> {
