@@ -4,28 +4,12 @@ use super::bytes::{Gguf, tiny};
 use edgeprof::gguf::{GgufError, read_header};
 use edgeprof::quant::BlockType;
 use std::path::PathBuf;
+use tempfile::TempDir;
 
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("edgeprof-split-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, file: &Gguf) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, file.finish()).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn save(folder: &TempDir, name: &str, file: &Gguf) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, file.finish()).unwrap();
+    path
 }
 
 fn part(file: Gguf, number: u16, count: u16) -> Gguf {
@@ -39,9 +23,9 @@ fn second() -> Gguf {
 
 #[test]
 fn any_part_gives_the_whole() {
-    let folder = Folder::new("whole");
-    let first = folder.write("m-00001-of-00002.gguf", &part(tiny(), 0, 2));
-    let other = folder.write("m-00002-of-00002.gguf", &part(second(), 1, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let first = save(&folder, "m-00001-of-00002.gguf", &part(tiny(), 0, 2));
+    let other = save(&folder, "m-00002-of-00002.gguf", &part(second(), 1, 2));
     let whole = read_header(&first).unwrap();
     assert_eq!(whole, read_header(&other).unwrap());
     assert_eq!(whole.metadata.architecture(), Some("llama"));
@@ -53,9 +37,9 @@ fn any_part_gives_the_whole() {
 
 #[test]
 fn a_missing_part_is_named() {
-    let folder = Folder::new("missing");
-    let first = folder.write("m-00001-of-00003.gguf", &part(tiny(), 0, 3));
-    folder.write("m-00003-of-00003.gguf", &part(second(), 2, 3));
+    let folder = tempfile::tempdir().unwrap();
+    let first = save(&folder, "m-00001-of-00003.gguf", &part(tiny(), 0, 3));
+    save(&folder, "m-00003-of-00003.gguf", &part(second(), 2, 3));
     let error = read_header(&first).unwrap_err();
     assert!(
         matches!(&error, GgufError::MissingPart { path, number: 2, count: 3 } if path.ends_with("m-00002-of-00003.gguf"))
@@ -65,8 +49,8 @@ fn a_missing_part_is_named() {
 
 #[test]
 fn a_renamed_part_says_what_its_name_should_be() {
-    let folder = Folder::new("renamed");
-    let path = folder.write("model.gguf", &part(tiny(), 0, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(&folder, "model.gguf", &part(tiny(), 0, 2));
     let error = read_header(&path).unwrap_err();
     assert!(matches!(error, GgufError::PartName { count: 2, .. }));
     assert!(error.to_string().contains("-00001-of-00002.gguf"), "{error}");
@@ -74,9 +58,9 @@ fn a_renamed_part_says_what_its_name_should_be() {
 
 #[test]
 fn parts_that_are_mixed_up_are_refused() {
-    let folder = Folder::new("mixed");
-    let path = folder.write("m-00001-of-00002.gguf", &part(tiny(), 0, 2));
-    folder.write("m-00002-of-00002.gguf", &part(second(), 0, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(&folder, "m-00001-of-00002.gguf", &part(tiny(), 0, 2));
+    save(&folder, "m-00002-of-00002.gguf", &part(second(), 0, 2));
     assert!(matches!(
         read_header(&path),
         Err(GgufError::WrongPart {
@@ -89,15 +73,15 @@ fn parts_that_are_mixed_up_are_refused() {
 
 #[test]
 fn a_tensor_in_two_parts_is_refused() {
-    let folder = Folder::new("twice");
-    let path = folder.write("m-00001-of-00002.gguf", &part(tiny(), 0, 2));
-    folder.write("m-00002-of-00002.gguf", &part(tiny(), 1, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(&folder, "m-00001-of-00002.gguf", &part(tiny(), 0, 2));
+    save(&folder, "m-00002-of-00002.gguf", &part(tiny(), 1, 2));
     assert!(matches!(read_header(&path), Err(GgufError::Header { .. })));
 }
 
 #[test]
 fn a_single_file_may_have_any_name() {
-    let folder = Folder::new("single");
-    let path = folder.write("m-00001-of-00009.gguf", &tiny());
+    let folder = tempfile::tempdir().unwrap();
+    let path = save(&folder, "m-00001-of-00009.gguf", &tiny());
     assert_eq!(read_header(&path).unwrap().tensors.len(), 2);
 }

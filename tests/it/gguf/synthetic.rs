@@ -7,19 +7,19 @@ use edgeprof::model::{Dimensions, Family, Model, ModelFile, Role};
 use edgeprof::quant::{BlockType, Mix};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
-/// A path in the temporary folder, whose file goes away with the test.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("edgeprof-{name}-{}.gguf", std::process::id())))
-    }
+/// A folder that goes away with the test, and a path in it.
+struct Temporary {
+    folder: TempDir,
+    path: PathBuf,
 }
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+impl Temporary {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        Self { folder, path }
     }
 }
 
@@ -62,15 +62,15 @@ fn as_read(model: &Model, types: &[BlockType]) -> Model {
 #[test]
 fn every_model_of_the_catalogue_is_read_back_as_it_was() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let file = Temporary::new("catalogue");
+    let file = Temporary::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let id = file.0.file_stem().unwrap().to_string_lossy().into_owned();
-        let model = ModelFile::parse(&text).unwrap().model(&id).unwrap();
+        let id = "model";
+        let model = ModelFile::parse(&text).unwrap().model(id).unwrap();
         let types = Mix::Q4_K_M.block_types(&model);
-        write(&model, &types, &file.0, sparse(Mix::Q4_K_M), &mut go_on).unwrap();
-        let mut found = read(&file.0).unwrap();
+        write(&model, &types, &file.path, sparse(Mix::Q4_K_M), &mut go_on).unwrap();
+        let mut found = read(&file.path).unwrap();
         let mut expected = as_read(&model, &types);
         // Only one of the families of an architecture can be told by it.
         (found.family, expected.family) = (None, None);
@@ -95,7 +95,7 @@ fn every_model_of_the_catalogue_is_read_back_as_it_was() {
 
 #[test]
 fn random_data_fills_the_file_to_the_byte_that_was_announced() {
-    let (model, file) = (small(), Temporary::new("random"));
+    let (model, file) = (small(), Temporary::new());
     for mix in [Mix::Q4_K_M, Mix::IQ2_XXS, Mix::F16] {
         let (types, options) = (
             mix.block_types(&model),
@@ -110,11 +110,11 @@ fn random_data_fills_the_file_to_the_byte_that_was_announced() {
             last = (written, total);
             ControlFlow::Continue(())
         };
-        let bytes = write(&model, &types, &file.0, options, &mut progress).unwrap();
+        let bytes = write(&model, &types, &file.path, options, &mut progress).unwrap();
         assert_eq!(bytes, file_bytes(&model, &types, options).unwrap());
         assert_eq!((bytes, bytes), last);
-        assert_eq!(bytes, std::fs::metadata(&file.0).unwrap().len());
-        let header = read_header(&file.0).unwrap();
+        assert_eq!(bytes, std::fs::metadata(&file.path).unwrap().len());
+        let header = read_header(&file.path).unwrap();
         assert_eq!(
             header.metadata.get("general.file_type"),
             Some(&Value::U32(mix.file_type()))
@@ -131,10 +131,10 @@ fn random_data_fills_the_file_to_the_byte_that_was_announced() {
 
 #[test]
 fn norms_are_near_one_and_matrices_are_not_all_alike() {
-    let (model, file) = (small(), Temporary::new("values"));
+    let (model, file) = (small(), Temporary::new());
     let types = Mix::F32.block_types(&model);
-    write(&model, &types, &file.0, Options::default(), &mut go_on).unwrap();
-    let (header, bytes) = (read_header(&file.0).unwrap(), std::fs::read(&file.0).unwrap());
+    write(&model, &types, &file.path, Options::default(), &mut go_on).unwrap();
+    let (header, bytes) = (read_header(&file.path).unwrap(), std::fs::read(&file.path).unwrap());
     let values = |name: &str| -> Vec<f32> {
         let tensor = header.tensors.iter().find(|tensor| tensor.name == name).unwrap();
         let start = (header.header_bytes + tensor.offset) as usize;
@@ -155,9 +155,9 @@ fn norms_are_near_one_and_matrices_are_not_all_alike() {
 
 #[test]
 fn a_writing_that_is_stopped_leaves_nothing_and_harms_nothing() {
-    let (model, file) = (small(), Temporary::new("stopped"));
+    let (model, file) = (small(), Temporary::new());
     let types = Mix::F16.block_types(&model);
-    std::fs::write(&file.0, b"from before").unwrap();
+    std::fs::write(&file.path, b"from before").unwrap();
     let mut calls = 0;
     let mut stop = |_, _| {
         calls += 1;
@@ -167,24 +167,21 @@ fn a_writing_that_is_stopped_leaves_nothing_and_harms_nothing() {
             ControlFlow::Continue(())
         }
     };
-    let error = write(&model, &types, &file.0, Options::default(), &mut stop).unwrap_err();
+    let error = write(&model, &types, &file.path, Options::default(), &mut stop).unwrap_err();
     assert!(
         matches!(error, SyntheticError::Write(WriteError::Stopped { .. })),
         "{error}"
     );
-    assert_eq!(std::fs::read(&file.0).unwrap(), b"from before");
-    let name = file.0.file_name().unwrap().to_string_lossy().into_owned();
-    let left = std::fs::read_dir(file.0.parent().unwrap())
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&name));
-    assert_eq!(left.count(), 1);
+    assert_eq!(std::fs::read(&file.path).unwrap(), b"from before");
+    assert_eq!(std::fs::read_dir(file.folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn what_cannot_be_written_is_said() {
-    let (model, file) = (small(), Temporary::new("impossible"));
-    let write =
-        |model: &Model, types: &[BlockType]| write(model, types, &file.0, Options::default(), &mut go_on).unwrap_err();
+    let (model, file) = (small(), Temporary::new());
+    let write = |model: &Model, types: &[BlockType]| {
+        write(model, types, &file.path, Options::default(), &mut go_on).unwrap_err()
+    };
     assert!(matches!(
         write(&model, &[BlockType::F32]),
         SyntheticError::Types { types: 1, .. }
@@ -206,5 +203,5 @@ fn what_cannot_be_written_is_said() {
         write(&empty, &Mix::F16.block_types(&model)),
         SyntheticError::NoLayers { .. }
     ));
-    assert!(matches!(read(&file.0), Err(GgufError::Io { .. })));
+    assert!(matches!(read(&file.path), Err(GgufError::Io { .. })));
 }
