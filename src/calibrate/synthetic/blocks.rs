@@ -191,3 +191,98 @@ impl Random {
         bits ^ (bits >> 31)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Places of the half-precision scales in a block, as ggml lays it out.
+    const SCALES: &[(BlockType, &[usize])] = &[
+        (BlockType::Q4_0, &[0]),
+        (BlockType::Q4_1, &[0, 2]),
+        (BlockType::Q5_0, &[0]),
+        (BlockType::Q5_1, &[0, 2]),
+        (BlockType::Q8_0, &[0]),
+        (BlockType::Q2_K, &[80, 82]),
+        (BlockType::Q3_K, &[108]),
+        (BlockType::Q4_K, &[0, 2]),
+        (BlockType::Q5_K, &[0, 2]),
+        (BlockType::Q6_K, &[208]),
+        (BlockType::IQ2_XXS, &[0]),
+        (BlockType::IQ2_XS, &[0]),
+        (BlockType::IQ2_S, &[0]),
+        (BlockType::IQ3_XXS, &[0]),
+        (BlockType::IQ3_S, &[0]),
+        (BlockType::IQ1_S, &[0]),
+        (BlockType::IQ4_NL, &[0]),
+        (BlockType::IQ4_XS, &[0]),
+        (BlockType::TQ1_0, &[52]),
+        (BlockType::TQ2_0, &[64]),
+        (BlockType::Q1_0, &[0]),
+        (BlockType::Q2_0, &[0]),
+    ];
+
+    /// The least and the largest bits there are must both become a scale of at most 1/16 that is neither 0 nor infinite.
+    #[test]
+    fn every_scale_is_small_and_finite_whatever_the_random_bits() {
+        for &(block_type, offsets) in SCALES {
+            for bits in [0x00, 0xff] {
+                let mut block = vec![bits; block_type.block_bytes() as usize];
+                settle(&mut block, block_type, Values::Weights);
+                for &offset in offsets {
+                    let exponent = (block[offset + 1] & 0x7f) >> 2;
+                    assert!(
+                        (1..=11).contains(&exponent),
+                        "{block_type} at {offset}: exponent {exponent}"
+                    );
+                }
+                let changed = block.iter().filter(|&&byte| byte != bits).count();
+                assert!(
+                    changed <= 2 * offsets.len(),
+                    "{block_type}: more than the scales is set"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_scale_in_pieces_is_the_one_that_was_cut() {
+        let mut block = vec![0xff; 56];
+        settle(&mut block, BlockType::IQ1_M, Values::Weights);
+        let word = |index: usize| u16::from_le_bytes([block[48 + 2 * index], block[49 + 2 * index]]);
+        // As ggml puts it together.
+        let scale = word(0) >> 12 | (word(1) >> 8 & 0x00f0) | (word(2) >> 4 & 0x0f00) | (word(3) & 0xf000);
+        assert_eq!(scale, HALF_2_8);
+    }
+
+    #[test]
+    fn plain_numbers_keep_to_their_kind() {
+        for (values, least, most) in [
+            (Values::Weights, 2.0_f32.powi(-6), 2.0_f32.powi(-5)),
+            (Values::Ones, 1.0, 1.25),
+        ] {
+            for bits in [0x00, 0xff] {
+                let mut block = [bits; 4];
+                settle(&mut block, BlockType::F32, values);
+                assert!((least..most).contains(&f32::from_le_bytes(block).abs()));
+            }
+        }
+        let mut block = [0xff; 2];
+        settle(&mut block, BlockType::BF16, Values::Decays);
+        assert_eq!(u16::from_le_bytes(block), 0xbf80);
+    }
+
+    #[test]
+    fn a_tensor_longer_than_the_run_goes_round_it() {
+        let (mut pool, mut output) = (Pool::default(), Vec::new());
+        let bytes = 34 * 400_000;
+        pool.write(&mut output, BlockType::Q8_0, Values::Weights, bytes)
+            .unwrap_or_default();
+        assert_eq!(output.len() as u64, bytes);
+        assert!(
+            output
+                .chunks_exact(34)
+                .all(|block| block[..2] == HALF_2_12.to_le_bytes())
+        );
+    }
+}
