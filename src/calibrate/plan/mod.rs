@@ -7,7 +7,7 @@
 mod cost;
 mod shape;
 
-pub use cost::Rates;
+pub use cost::{PREFILL_RUNS, Rates, WARM_UP_TOKENS};
 pub use shape::Shape;
 
 use crate::calibrate::Phase;
