@@ -1,5 +1,6 @@
 //! From measurements to the factors that a device's predictions are scaled by.
 
+pub mod collect;
 pub mod import;
 pub mod measure;
 pub mod measurement;

@@ -65,6 +65,20 @@ impl Rates {
         }
     }
 
+    /// A GPU, of which nothing is known beforehand.
+    #[must_use]
+    pub const fn of_gpu() -> Self {
+        Self {
+            core_bandwidth: 3e11,
+            bandwidth: 3e11,
+            core_flops: 3e12,
+            core_attention: 5e11,
+            write: 0.8e9,
+            load: 0.5e9,
+            layer: 50e-6,
+        }
+    }
+
     /// Bandwidth of a number of threads: that of so many cores, as far as the memory goes.
     fn bandwidth_of(&self, threads: u64) -> f64 {
         (self.core_bandwidth * threads as f64).min(self.bandwidth.max(self.core_bandwidth))

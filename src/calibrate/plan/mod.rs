@@ -181,6 +181,13 @@ impl Probe {
         }
     }
 
+    /// What tells it from the plan's others: model, precision and the cache's type. A name that a file can have.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let purpose = if self.purpose == Purpose::Own { "own-" } else { "" };
+        format!("{purpose}{}-{}-{}", self.model.id, self.precision(), self.cache_type)
+    }
+
     /// Longest context of its tests, tokens.
     #[must_use]
     pub fn context(&self) -> u64 {

@@ -18,15 +18,7 @@ fn machines() -> [PlanOptions; 3] {
             last_level_cache: 50 << 20,
             gpu: true,
             memory: 16_000_000_000,
-            rates: Rates {
-                core_bandwidth: 2e12,
-                bandwidth: 2e12,
-                core_flops: 1e13,
-                core_attention: 1e12,
-                write: 1e9,
-                load: 1e9,
-                layer: 50e-6,
-            },
+            rates: Rates::of_gpu(),
             ..PlanOptions::default()
         },
     ]

@@ -1,0 +1,163 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::calibrate::Phase;
+use crate::catalog::Catalog;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// A stand-in for `llama-bench` that answers every product of lengths and threads at 100 tokens per second and thread, and notes its
+/// arguments. With `fail-after N` in its folder it fails from the (N + 1)th call on.
+const SCRIPT: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+echo "$*" >> "$here/calls"
+while [ $# -gt 0 ]; do
+  case "$1" in -m) m=$2;; -p) p=$2;; -n) n=$2;; -d) d=$2;; -t) t=$2;; esac
+  shift 2
+done
+test -s "$m" || { echo "error: failed to load model '$m'" >&2; exit 1; }
+if [ -f "$here/fail-after" ] && [ "$(wc -l < "$here/calls")" -gt "$(cat "$here/fail-after")" ]; then
+  echo "error: out of luck" >&2; exit 1
+fi
+for threads in $(echo "$t" | tr , ' '); do
+  if [ "$n" = 0 ]; then lengths=$p; else lengths=$n; fi
+  for length in $(echo "$lengths" | tr , ' '); do
+    ns=$((length * 10000000 / threads))
+    if [ "$n" = 0 ]; then pair="\"n_prompt\": $length, \"n_gen\": 0"; else pair="\"n_prompt\": 0, \"n_gen\": $length"; fi
+    echo "{\"build_commit\": \"abc\", \"build_number\": 7, \"backends\": \"CPU\", \"n_threads\": $threads, $pair, \"n_depth\": $d, \"samples_ns\": [$ns, $ns, $((ns + 1000))]}"
+  done
+done
+"#;
+
+/// Options so small that only the probe of fixed costs fits: a few megabytes.
+fn options(folder: &Path) -> CollectOptions {
+    let program = folder.join("llama-bench");
+    std::fs::write(&program, SCRIPT).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let device = Catalog::builtin().device("pi4").unwrap();
+    CollectOptions {
+        llama_bench: Some(program),
+        folder: folder.join("cache"),
+        plan: PlanOptions {
+            memory: 4 << 20,
+            disk: 16 << 20,
+            budget_s: 600.0,
+            ..PlanOptions::default()
+        },
+        ..CollectOptions::new((**device).clone(), BackendKind::Cpu)
+    }
+}
+
+fn calls(folder: &Path) -> usize {
+    std::fs::read_to_string(folder.join("calls"))
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
+#[test]
+fn every_test_of_the_plan_becomes_a_measurement_and_nothing_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let mut tests = 0;
+    let mut told = 0;
+    let collected = collect(&options, &Stop::new(), &mut |event| match event {
+        Event::Planned(plan, 0) => tests = plan.tests().count(),
+        Event::Finished(..) => told += 1,
+        _ => {}
+    })
+    .unwrap();
+    let rows = collected.measurements();
+    assert!(
+        tests > 0 && rows.len() == tests && told == tests,
+        "{tests} {told} {}",
+        rows.len()
+    );
+    assert!(!options.folder.exists());
+    let models = collected.models();
+    for row in &rows {
+        assert!(models.contains_key(&row.model));
+        let threads = row.threads.unwrap() as f64;
+        assert!((row.tokens_per_s / (100.0 * threads) - 1.0).abs() < 0.01, "{row:?}");
+        assert_eq!(row.build.as_deref(), Some("llama-bench 7 (abc, CPU)"));
+    }
+    assert_eq!(collected.best_threads(Phase::Decode), Some(4));
+    assert!(
+        collected
+            .probes
+            .as_ref()
+            .is_some_and(|probes| probes.read_bandwidth > 0.0)
+    );
+    assert!(serde_json::to_string(&collected).unwrap().contains("seconds_per_token"));
+}
+
+#[test]
+fn an_interrupted_calibration_goes_on_where_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    // Two small probes: fixed costs, and a model of the user's.
+    let own = folder.path().join("own.gguf");
+    std::fs::write(&own, "anything").unwrap();
+    options.plan.own = Some((own, crate::calibrate::plan::Shape::operations(1).model().unwrap()));
+    // The first probe takes two calls (prefill, decode), then the second fails.
+    std::fs::write(folder.path().join("fail-after"), "2").unwrap();
+    let error = collect(&options, &Stop::new(), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("out of luck"), "{error}");
+    std::fs::remove_file(folder.path().join("fail-after")).unwrap();
+    let before = calls(folder.path());
+    let mut resumed = 0;
+    let collected = collect(&options, &Stop::new(), &mut |event| {
+        if let Event::Planned(_, done) = event {
+            resumed = *done;
+        }
+    })
+    .unwrap();
+    assert!(resumed > 0);
+    assert!(calls(folder.path()) - before < 4, "what was done is not done again");
+    assert!(collected.measurements().len() > resumed);
+}
+
+#[test]
+fn an_interrupt_leaves_no_probe_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let stop = Stop::new();
+    let error = collect(&options, &stop, &mut |event| {
+        if matches!(event, Event::Preparing(_)) {
+            stop.raise();
+        }
+    })
+    .unwrap_err();
+    assert!(
+        matches!(error, CalibrateError::Measure(MeasureError::Interrupted)),
+        "{error}"
+    );
+    let left = std::fs::read_dir(&options.folder)
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.path().extension().map(Into::into));
+    assert!(
+        left.collect::<Vec<std::ffi::OsString>>()
+            .iter()
+            .all(|extension| extension == "jsonl")
+    );
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = options(folder.path());
+    let nothing = CollectOptions {
+        plan: PlanOptions {
+            budget_s: 0.0,
+            ..small.plan.clone()
+        },
+        ..small.clone()
+    };
+    let error = collect(&nothing, &Stop::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, CalibrateError::NothingFits { .. }), "{error}");
+    let nowhere = CollectOptions {
+        folder: "/dev/null/x".into(),
+        ..small
+    };
+    let error = collect(&nowhere, &Stop::new(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, CalibrateError::Folder { .. }), "{error}");
+}
