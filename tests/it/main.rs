@@ -8,6 +8,8 @@ mod devices;
 mod gguf;
 mod host;
 mod import;
+#[cfg(feature = "llama")]
+mod measure;
 mod memory;
 mod models;
 mod readme;
