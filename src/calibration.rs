@@ -197,7 +197,10 @@ pub struct CalibrationFile {
     pub range: MeasuredRange,
     /// The factors by name ([`FactorId`]'s `Display`); `<phase>.compute.other` stands for block types not listed.
     pub factors: BTreeMap<String, FittedFactor>,
-    /// Correlations of the errors, where they are not small: pairs of factors and their coefficient.
+    /// Part of the errors of a phase's compute factors that is common to all block types.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared_error: BTreeMap<Phase, f64>,
+    /// Other correlations of the errors, where they are not small: pairs of factors and their coefficient.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub correlations: Vec<(String, String, f64)>,
     /// The measurements and what the fit makes of them.
@@ -215,6 +218,9 @@ pub struct FittedPoint {
     pub precision: String,
     /// The test, as llama-bench names it: `pp512`, `tg128 @ d512`.
     pub test: String,
+    /// The power mode, where the source names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_mode: Option<String>,
     /// Measured tokens per second.
     pub tokens_per_s: f64,
     /// Logarithm of measured over fitted seconds.
@@ -364,6 +370,17 @@ impl Calibration {
         for (at, error) in errors.iter().enumerate() {
             covariance[at * FactorId::COUNT + at] = error * error;
         }
+        for (&phase, &shared) in &file.shared_error {
+            for &a in BlockType::ALL {
+                for &b in BlockType::ALL {
+                    let (a, b) = (FactorId::Compute(phase, a).index(), FactorId::Compute(phase, b).index());
+                    if a != b {
+                        let most = errors[a] * errors[b];
+                        covariance[a * FactorId::COUNT + b] = (shared * shared).min(most);
+                    }
+                }
+            }
+        }
         for (first, second, correlation) in &file.correlations {
             let find = |name: &String| {
                 FactorId::from_name(name).ok_or_else(|| CalibrationError::UnknownFactor {
@@ -397,10 +414,47 @@ impl Calibration {
         self.values[id.index()]
     }
 
+    /// A calibration of nothing: factors to be [set](Self::set_factor), no uncertainty.
+    #[must_use]
+    pub fn bare() -> Self {
+        let file = CalibrationFile {
+            origin: Origin::Class,
+            device: None,
+            backend: None,
+            class: String::new(),
+            note: String::new(),
+            date: String::new(),
+            machine: None,
+            build: None,
+            sources: Vec::new(),
+            threads: None,
+            quality: BTreeMap::new(),
+            range: MeasuredRange::default(),
+            factors: BTreeMap::new(),
+            shared_error: BTreeMap::new(),
+            correlations: Vec::new(),
+            points: Vec::new(),
+        };
+        Self {
+            id: String::new(),
+            file,
+            values: vec![1.0; FactorId::COUNT].into(),
+            covariance: Box::default(),
+        }
+    }
+
+    /// Replaces a factor, as the fit does while it searches.
+    pub fn set_factor(&mut self, id: FactorId, value: f64) {
+        self.values[id.index()] = value;
+    }
+
     /// Covariance of the logarithms of two factors.
     #[must_use]
     pub fn covariance(&self, a: FactorId, b: FactorId) -> f64 {
-        self.covariance[a.index() * FactorId::COUNT + b.index()]
+        self.covariance
+            .get(a.index() * FactorId::COUNT + b.index())
+            .copied()
+            .unwrap_or(0.0)
     }
 
     /// Whether what `scenario` asks lies within what was measured, give or take the half.
@@ -425,5 +479,45 @@ impl FactorId {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::all().find(|id| id.to_string() == name)
+    }
+}
+
+impl CalibrationFile {
+    /// The file's text, one line a factor and a point.
+    ///
+    /// # Errors
+    /// [`toml::ser::Error`] if a value has no form in TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        use fmt::Write as _;
+        let mut head = self.clone();
+        let (factors, points) = (std::mem::take(&mut head.factors), std::mem::take(&mut head.points));
+        let text = toml::to_string(&head)?;
+        // The empty table of factors is the last of the head; the lines of the full one take its place.
+        let mut text = text.replace("[factors]\n", "").trim_end().to_owned();
+        text.push_str("\n\n[factors]\n");
+        for (name, factor) in &factors {
+            let inherited = if factor.from_class { ", from_class = true" } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "\"{name}\" = {{ value = {}, error = {}{inherited} }}",
+                number(factor.value),
+                number(factor.error)
+            );
+        }
+        for point in &points {
+            let _ = write!(text, "\n[[points]]\n{}", toml::to_string(point)?);
+        }
+        Ok(text)
+    }
+}
+
+/// A number that TOML reads as a float.
+fn number(value: f64) -> String {
+    let text = format!("{value:?}");
+    if text.contains(['.', 'e', 'n', 'i']) {
+        text
+    } else {
+        text + ".0"
     }
 }

@@ -91,6 +91,10 @@ pub struct ModelSums {
 /// activation function and two residual additions.
 const OPERATIONS_WITHOUT_WEIGHTS: f64 = 8.0;
 
+/// Bytes moved per element that a matrix takes in or puts out: the matrix reads or writes it once and an element-wise operation
+/// beside it reads and writes it once more, all in F32.
+const ACTIVATION_BYTES: f64 = 12.0;
+
 /// Operations that apply a weight tensor, and bytes of activations that its matrices read and write for one token (F32).
 #[derive(Default)]
 struct Graph {
@@ -102,7 +106,8 @@ impl Graph {
     fn add(&mut self, tensor: &Tensor) {
         self.operations += 1.0;
         if tensor.usage != Use::Elementwise {
-            self.activation_bytes += 4.0 * (tensor.columns + tensor.rows) as f64 * tensor.experts_used as f64;
+            self.activation_bytes +=
+                ACTIVATION_BYTES * (tensor.columns + tensor.rows) as f64 * tensor.experts_used as f64;
         }
     }
 }
