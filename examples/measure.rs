@@ -38,9 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("{}", engine.build());
     let measured = engine.run(&Run::new(path.into(), tests), &Stop::new(), &mut |timing| {
         println!(
-            "{:<28} {:>9.2} tokens/s  +-{:.1} % ({} samples)",
+            "{:<28} {:>9.2} tokens/s, by the mean {:.2}  +-{:.1} % ({} samples)",
             timing.test.to_string(),
             timing.tokens_per_s(),
+            1.0 / timing.mean,
             timing.half_width() * 100.0,
             timing.samples
         );

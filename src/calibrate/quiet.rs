@@ -50,21 +50,19 @@ pub enum Warning {
         /// half of the 95 % interval relative to the median
         half_width: f64,
     },
+    /// A probe could not be measured; the others were.
+    Failed {
+        /// the probe
+        model: String,
+        /// the error
+        reason: String,
+    },
     /// A test did not fit into the time budget.
     OverBudget {
         /// how many tests
         tests: u64,
         /// the budget, seconds
         budget_s: f64,
-    },
-    /// A probe was left out because memory or disk would not hold it.
-    TooLarge {
-        /// the probe model
-        model: String,
-        /// what it needs, bytes
-        needed: u64,
-        /// what there is, bytes
-        available: u64,
     },
     /// edgeprof itself was built without optimisation, so that its own probes are too slow.
     Unoptimised,
@@ -111,16 +109,7 @@ impl std::fmt::Display for Warning {
                     "{tests} tests did not fit into the budget of {budget_s:.0} s; raise it with --budget"
                 )
             }
-            Self::TooLarge {
-                model,
-                needed,
-                available,
-            } => write!(
-                f,
-                "{model} is left out: it needs {:.0} MB and {:.0} MB are available",
-                *needed as f64 / 1e6,
-                *available as f64 / 1e6
-            ),
+            Self::Failed { model, reason } => write!(f, "{model} could not be measured: {reason}"),
             Self::Unoptimised => f.write_str(
                 "this is a build without optimisation: the bandwidth probe is too slow; build with --release",
             ),

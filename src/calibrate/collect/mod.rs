@@ -208,10 +208,24 @@ pub fn collect(
         rates: Rates::default(),
     };
     let plan = collector.plan(entries)?;
-    for probe in &plan.probes {
-        collector.measure(probe)?;
+    let mut first_failure = None;
+    for (at, probe) in plan.probes.iter().enumerate() {
+        match collector.measure(probe, &plan.probes[at + 1..]) {
+            // llama.cpp may refuse one format and take the others.
+            Err(CalibrateError::Measure(error)) if !matches!(error, MeasureError::Interrupted) => {
+                collector.collected.warnings.push(Warning::Failed {
+                    model: probe.key(),
+                    reason: error.to_string(),
+                });
+                first_failure.get_or_insert(error);
+            }
+            other => other?,
+        }
     }
-    Ok(collector.finish(&plan, &before))
+    match first_failure {
+        Some(error) if collector.collected.timings.is_empty() => Err(error.into()),
+        _ => Ok(collector.finish(&plan, &before)),
+    }
 }
 
 /// What measures.
@@ -331,7 +345,8 @@ impl Collector<'_> {
         left / pace
     }
 
-    fn measure(&mut self, probe: &Probe) -> Result<(), CalibrateError> {
+    /// Writes a probe's file and runs what there is time for, leaving enough for what is needed of the probes `after` it.
+    fn measure(&mut self, probe: &Probe, after: &[Probe]) -> Result<(), CalibrateError> {
         self.stop.check()?;
         let key = probe.key();
         let done = |test: &Test| {
@@ -343,10 +358,10 @@ impl Collector<'_> {
         let mut pending = probe.clone();
         pending.tests.retain(|test| !done(test));
         let rates = self.rates;
-        let most_threads = pending.tests.iter().map(|test| test.threads).max();
         let wanted = pending.tests.len();
-        if rates.probe_seconds(&pending) > self.left_s() {
-            pending.tests.retain(|test| Some(test.threads) == most_threads);
+        let reserved: f64 = after.iter().map(|probe| rates.needed_seconds(probe)).sum();
+        if rates.probe_seconds(&pending) > self.left_s() - reserved {
+            pending.tests.retain(|test| probe.needed.contains(test));
         }
         if rates.probe_seconds(&pending) > self.left_s() {
             pending.tests.clear();

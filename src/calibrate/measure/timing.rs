@@ -48,6 +48,8 @@ pub struct Timing {
     pub test: Test,
     /// Median seconds per token (decode: over the tokens; prefill: over the runs, each divided by its tokens).
     pub seconds_per_token: f64,
+    /// Mean seconds per token, which is what `llama-bench` reports: above the median where other programs disturbed.
+    pub mean: f64,
     /// Lower end of the 95 % interval of the median, seconds per token.
     pub low: f64,
     /// Upper end of it.
@@ -72,6 +74,7 @@ impl Timing {
         Some(Self {
             test,
             seconds_per_token: median,
+            mean: sorted.iter().sum::<f64>() / sorted.len() as f64,
             low,
             high,
             dispersion: (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / 1.349 / median,
@@ -158,6 +161,7 @@ mod tests {
         assert!((timing.seconds_per_token - 1.0).abs() < 1e-12);
         assert!(timing.half_width() < 0.03, "{timing:?}");
         assert!(timing.dispersion < 0.02);
+        assert!((timing.mean - 3.4).abs() < 1e-12);
     }
 
     #[test]

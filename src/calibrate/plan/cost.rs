@@ -48,8 +48,8 @@ pub const PREFILL_RUNS: u64 = 3;
 impl Rates {
     /// The rates of a machine whose memory gives these bandwidths.
     ///
-    /// What its cores compute is guessed from the bandwidth of one of them, to which it is roughly proportional from small Arm cores
-    /// to large x86 cores; it only decides what is measured, and the first measured tests correct it.
+    /// What its cores compute is guessed from the bandwidth of one of them, with whose square it grows from small Arm cores (4 GB/s,
+    /// 8 GFLOP/s) to large x86 cores (13 GB/s, 130 GFLOP/s); it only decides what is measured, and the first tests correct it.
     #[must_use]
     pub fn of_machine(core_bandwidth: f64, bandwidth: f64) -> Self {
         let small = Self::default();
@@ -57,8 +57,8 @@ impl Rates {
         Self {
             core_bandwidth,
             bandwidth,
-            core_flops: (4.0 * core_bandwidth).clamp(small.core_flops, 60e9),
-            core_attention: (0.8 * core_bandwidth).clamp(small.core_attention, 12e9),
+            core_flops: (small.core_flops * scale * scale).clamp(small.core_flops, 100e9),
+            core_attention: (small.core_attention * scale * scale).clamp(small.core_attention, 15e9),
             write: small.write * scale.clamp(1.0, 4.0),
             load: small.load * scale.clamp(1.0, 3.0),
             layer: small.layer / scale.clamp(0.5, 4.0),
@@ -164,6 +164,14 @@ impl Rates {
                 seconds
             })
             .sum()
+    }
+
+    /// Seconds of the probe's needed tests alone.
+    #[must_use]
+    pub fn needed_seconds(&self, probe: &Probe) -> f64 {
+        let mut needed = probe.clone();
+        needed.tests.clone_from(&probe.needed);
+        self.probe_seconds(&needed)
     }
 
     /// The lengths of the long and the short prompt: the longest of which one run on all cores takes no more than a sixtieth of the

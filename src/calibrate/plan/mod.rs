@@ -127,6 +127,8 @@ pub struct Probe {
     pub weight_bytes: u64,
     /// The tests, in the order in which they are run.
     pub tests: Vec<Test>,
+    /// Those of the tests without which a factor would be unknown.
+    pub needed: Vec<Test>,
     /// Type of the KV cache.
     pub cache_type: CacheType,
 }
@@ -142,6 +144,7 @@ impl Probe {
             source: Source::Synthetic(mix),
             types,
             tests,
+            needed: Vec::new(),
             cache_type: CacheType::F16,
         })
     }
@@ -159,6 +162,7 @@ impl Probe {
             source: Source::File(path),
             types,
             tests,
+            needed: Vec::new(),
             cache_type: CacheType::F16,
         })
     }
@@ -181,11 +185,15 @@ impl Probe {
         }
     }
 
-    /// What tells it from the plan's others: model, precision and the cache's type. A name that a file can have.
+    /// What tells it from the plan's others: model, precision, and the cache's type if it is not f16. A name that a file can have.
     #[must_use]
     pub fn key(&self) -> String {
         let purpose = if self.purpose == Purpose::Own { "own-" } else { "" };
-        format!("{purpose}{}-{}-{}", self.model.id, self.precision(), self.cache_type)
+        let cache = match self.cache_type {
+            CacheType::F16 => String::new(),
+            other => format!("-kv-{other}"),
+        };
+        format!("{purpose}{}-{}{cache}", self.model.id, self.precision())
     }
 
     /// Longest context of its tests, tokens.
@@ -240,7 +248,8 @@ impl Plan {
     pub fn new(options: PlanOptions) -> Self {
         let mut candidates = candidates(&options);
         candidates.retain(|(probe, _)| probe.memory() <= options.memory && probe.disk() <= options.disk);
-        let mut left = options.budget_s;
+        // A tenth is for probing the machine and for measuring again what scattered.
+        let mut left = 0.9 * options.budget_s;
         let mut chosen: Vec<Vec<bool>> = candidates
             .iter()
             .map(|(probe, _)| vec![false; probe.tests.len()])
@@ -259,9 +268,11 @@ impl Plan {
         let probes = candidates
             .into_iter()
             .zip(chosen)
-            .filter_map(|((mut probe, _), chosen)| {
-                let mut chosen = chosen.into_iter();
-                probe.tests.retain(|_| chosen.next() == Some(true));
+            .filter_map(|((mut probe, ranks), chosen)| {
+                let indices: Vec<usize> = (0..chosen.len()).filter(|&at| chosen[at]).collect();
+                let needed = indices.iter().filter(|&&at| ranks[at] == Rank::Needed);
+                probe.needed = needed.map(|&at| probe.tests[at]).collect();
+                probe.tests = indices.iter().map(|&at| probe.tests[at]).collect();
                 (!probe.tests.is_empty()).then_some(probe)
             });
         Self {
