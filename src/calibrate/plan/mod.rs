@@ -405,9 +405,9 @@ fn tests(phase: Phase, lengths: &[u64], depths: &[u64], threads: &[u64]) -> Vec<
 enum Rank {
     /// Without it a factor is unknown.
     Needed,
-    /// Thread scaling.
+    /// Thread scaling of decode in every format.
     Wanted,
-    /// Thread scaling of prefill in every format, a second prompt length.
+    /// Thread scaling of prefill in every format.
     Welcome,
 }
 
@@ -430,15 +430,15 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
     let beyond_cache = |shape: fn(u64) -> Shape, mix| shape(layers_beyond_cache(shape(1), mix, options));
     let all = ends[ends.len() - 1];
     let mut probes = Vec::new();
-    // Tests on all cores are needed. Fewer threads scale alike in every format, so that one format's scan comes first.
+    // Tests on all cores are needed. Fewer threads scale alike in every format, so that it is enough to scan one.
     let mut add = |probe: Option<Probe>| {
         if let Some(probe) = probe {
             let first = probe.source == Source::Synthetic(mixes[0]);
-            let rank = |test: &Test| match (probe.purpose, test.threads == all) {
-                (Purpose::Prefill, _) if test.tokens == short => Rank::Welcome,
-                (_, true) => Rank::Needed,
-                (Purpose::Prefill, false) if !first => Rank::Welcome,
-                (_, false) => Rank::Wanted,
+            let rank = |test: &Test| match probe.purpose {
+                _ if test.threads == all => Rank::Needed,
+                Purpose::Prefill if !first || test.tokens == long => Rank::Welcome,
+                Purpose::Prefill | Purpose::Decode if first && test.threads == ends[0] => Rank::Needed,
+                _ => Rank::Wanted,
             };
             let ranks = probe.tests.iter().map(rank).collect();
             probes.push((probe, ranks));
@@ -476,8 +476,10 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
             mix,
             list,
         ));
-        let mut list = tests(Phase::Prefill, &[long], &[0], threads);
-        list.extend(tests(Phase::Prefill, &[short], &[0], &[all]));
+        let mut list = tests(Phase::Prefill, &[long], &[0], &ends);
+        if at == 0 {
+            list.extend(tests(Phase::Prefill, &[short], &[0], threads));
+        }
         add(Probe::synthetic(
             Purpose::Prefill,
             Shape::narrow(prefill_layers),
