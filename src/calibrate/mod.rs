@@ -12,5 +12,6 @@ pub mod probe;
 pub mod publish;
 pub mod quiet;
 pub mod synthetic;
+pub mod validate;
 
 pub use measurement::{Engine, Measurement, Phase};

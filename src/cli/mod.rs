@@ -12,6 +12,7 @@ mod predict;
 mod reproduce;
 mod show;
 mod sink;
+mod validate;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -43,6 +44,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Reproduce(reproduce::Reproduce),
+    Validate(validate::Validate),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -54,6 +56,7 @@ pub fn run() -> Result<(), Failure> {
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
+        Command::Validate(validate) => validate.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }

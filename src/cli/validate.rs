@@ -1,0 +1,202 @@
+//! `validate`: predictions held against measurements.
+
+use super::arguments::{CalibrationArgs, CatalogArgs};
+use super::failure::Failure;
+use super::sink;
+use clap::{Args, ValueEnum};
+use edgeprof::calibrate::bench::Bench;
+use edgeprof::calibrate::import::{self, Known};
+use edgeprof::calibrate::leave_out::LeaveOut;
+use edgeprof::calibrate::measurement::Measurements;
+use edgeprof::calibrate::validate::{Validation, validate};
+use edgeprof::catalog::Catalog;
+use edgeprof::output::{Align, Grid, number};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Hold predictions against measurements
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Files are llama-bench's output (-o json, jsonl, csv, sql or md) or a table like calibration/measurements/published.csv.
+
+Examples:
+  edgeprof validate my-runs.json
+  edgeprof validate calibration/measurements/published.csv --leave-out device
+  edgeprof validate my-runs.json --calibration none --format json")]
+pub struct Validate {
+    /// Measurement files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Refit without each model, or each device, and judge what the fit had not seen (minutes)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    leave_out: Option<What>,
+    /// How many of the worst rows to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    worst: usize,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Write to a file instead of the standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    calibration: CalibrationArgs,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    Model,
+    Device,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Markdown,
+}
+
+impl Validate {
+    /// Validates and prints.
+    pub fn run(&self) -> Result<(), Failure> {
+        let catalog = self.catalog.open()?;
+        let bench = Bench::new(&catalog, read(&catalog, &self.files)?);
+        let leave_out = self.leave_out.map(|what| match what {
+            What::Model => LeaveOut::Model,
+            What::Device => LeaveOut::Device,
+        });
+        let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(Failure::new)?;
+        let text = match self.format {
+            Format::Json => json(&validation)?,
+            Format::Table => tables(&validation, self.worst, |title, grid| {
+                format!("{title}\n{}\n", grid.text("  "))
+            }),
+            Format::Markdown => tables(&validation, self.worst, |title, grid| {
+                format!("## {title}\n\n{}\n", grid.markdown())
+            }),
+        };
+        sink::write(&text, self.output.as_deref())
+    }
+}
+
+/// The measurements of files, matched with the catalogue.
+pub fn read<P: AsRef<Path>>(catalog: &Catalog, files: &[P]) -> Result<Measurements, Failure> {
+    let models: Vec<_> = catalog.model_ids().filter_map(|id| catalog.model(id).ok()).collect();
+    let devices: Vec<_> = catalog.device_ids().filter_map(|id| catalog.device(id).ok()).collect();
+    let models: Vec<_> = models.iter().map(|entry| &entry.value).collect();
+    let devices: Vec<_> = devices.iter().map(|entry| &entry.value).collect();
+    let known = Known {
+        models: &models,
+        devices: &devices,
+    };
+    let mut measurements = Measurements::default();
+    for file in files {
+        measurements.extend(import::read(file.as_ref(), known).map_err(Failure::new)?);
+    }
+    Ok(measurements)
+}
+
+fn json(validation: &Validation) -> Result<String, Failure> {
+    #[derive(serde::Serialize)]
+    struct Document<'a> {
+        schema: u32,
+        #[serde(flatten)]
+        validation: &'a Validation,
+    }
+    let text = serde_json::to_string_pretty(&Document { schema: 1, validation }).map_err(Failure::new)?;
+    Ok(text + "\n")
+}
+
+/// The groups, the worst rows and what was left out, each as `show` sets a titled table.
+fn tables(validation: &Validation, worst: usize, show: impl Fn(&str, &Grid) -> String) -> String {
+    let mut text = show("Errors", &groups(validation));
+    if worst > 0 {
+        text += &show(
+            &format!("The {} worst rows", worst.min(validation.rows.len())),
+            &worst_rows(validation, worst),
+        );
+    }
+    if !validation.left_out.is_empty() {
+        text += &show(
+            &format!("{} rows were not judged", validation.left_out.len()),
+            &left_out(validation),
+        );
+    }
+    text
+}
+
+fn groups(validation: &Validation) -> Grid {
+    let right = |title: &'static str| (title, Align::Right);
+    let mut grid = Grid::new([
+        ("device", Align::Left),
+        ("backend", Align::Left),
+        ("phase", Align::Left),
+        right("n"),
+        right("median error"),
+        right("mean"),
+        right("90th percentile"),
+        right("bias"),
+        right("coverage of 90 %"),
+    ]);
+    for group in &validation.groups {
+        let figures = &group.statistics;
+        grid.row([
+            group.device.clone(),
+            group.backend.to_owned(),
+            group.phase.name().to_owned(),
+            figures.n.to_string(),
+            number::percent(figures.median_error),
+            number::percent(figures.mean_error),
+            number::percent(figures.p90_error),
+            format!("{:+.1} %", figures.bias * 100.0),
+            format!("{:.0} %", figures.coverage * 100.0),
+        ]);
+    }
+    grid
+}
+
+fn worst_rows(validation: &Validation, worst: usize) -> Grid {
+    let mut grid = Grid::new([
+        ("device", Align::Left),
+        ("model", Align::Left),
+        ("precision", Align::Left),
+        ("test", Align::Left),
+        ("measured", Align::Right),
+        ("predicted", Align::Right),
+        ("error", Align::Right),
+        ("source", Align::Left),
+    ]);
+    for row in validation.rows.iter().take(worst) {
+        let mode = row
+            .power_mode
+            .as_ref()
+            .map_or_else(String::new, |mode| format!(" {mode}"));
+        grid.row([
+            format!("{} {}{mode}", row.device, row.backend),
+            row.model.clone(),
+            row.precision.clone(),
+            row.test.clone(),
+            number::significant(row.measured, 4),
+            number::significant(row.predicted, 4),
+            format!("{:+.0} %", row.error * 100.0),
+            row.source.clone(),
+        ]);
+    }
+    grid
+}
+
+fn left_out(validation: &Validation) -> Grid {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in &validation.left_out {
+        *reasons.entry(&row.reason).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|&(reason, count)| (std::cmp::Reverse(count), reason));
+    let mut grid = Grid::new([("rows", Align::Right), ("reason", Align::Left)]);
+    for (reason, count) in reasons {
+        grid.row([count.to_string(), reason.to_owned()]);
+    }
+    grid
+}
