@@ -12,7 +12,14 @@ fn the_accuracy_report_is_what_the_shipped_calibrations_give() {
         .unwrap()
         .current_dir(root)
         .env("XDG_DATA_HOME", root.join("target/no-user-data"))
-        .args(["validate", "calibration/measurements/published.csv", "--worst", "40", "--format", "markdown"])
+        .args([
+            "validate",
+            "calibration/measurements/published.csv",
+            "--worst",
+            "40",
+            "--format",
+            "markdown",
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -22,5 +29,8 @@ fn the_accuracy_report_is_what_the_shipped_calibrations_give() {
         std::fs::write(&path, &found).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap();
-    assert!(found == committed, "reports/accuracy/shipped.md is out of date; look at what changed, then bless it");
+    assert!(
+        found == committed,
+        "reports/accuracy/shipped.md is out of date; look at what changed, then bless it"
+    );
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod cli;
 mod cli_json;
 mod devices;
+mod fit;
 mod gguf;
 mod host;
 mod import;
