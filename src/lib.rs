@@ -4,7 +4,7 @@
 //!
 //! # A prediction
 //!
-//! ```no_run
+//! ```
 //! use edgeprof::catalog::{Catalog, Choice};
 //! use edgeprof::perf::{predict, sums::ModelSums};
 //! use edgeprof::quant::Precision;

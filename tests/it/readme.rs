@@ -67,9 +67,6 @@ fn with_outputs(readme: &str) -> String {
 fn the_readme_shows_what_the_program_prints() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
-    if edgeprof::catalog::Catalog::builtin().calibration_ids().next().is_none() {
-        return; // nothing can be predicted before the first calibration is shipped
-    }
     let today = with_outputs(&readme);
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(&path, today).unwrap();
