@@ -51,9 +51,23 @@
 //! | [`perf`] | the closed forms: memory, latency, energy, the prediction; and the paper's equations ([`perf::paper`]) |
 //! | [`catalog`] | names to entries: shipped, of the user, or files anywhere |
 //! | [`output`] | predictions as records and tables |
-//! | [`calibrate`] | measurements, read or taken, from which calibrations are fitted |
+//! | [`calibrate`] | measurements and what is fitted to them: see below |
 //! | [`gguf`] | GGUF files: headers read with every length checked, and written |
 //! | [`excerpt`] | a place in a file, shown as a compiler shows it |
+//!
+//! Within [`calibrate`], in the order of a calibration:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`calibrate::import`] | reads what llama-bench printed, and the published table |
+//! | [`calibrate::quiet`] | says what else the machine is doing, before anything is timed |
+//! | [`calibrate::plan`] | which probes, at which formats, depths and threads, fit the time there is |
+//! | [`calibrate::probe`], [`calibrate::synthetic`] | a model file of the right shape with random weights |
+//! | [`calibrate::measure`] | runs it: llama.cpp in this process (feature `llama`) or an installed llama-bench |
+//! | [`calibrate::collect`] | carries the plan out within its time, with a journal to resume from |
+//! | [`calibrate::bench`], [`calibrate::fit`] | what a measurement says of the law; the factors that minimise its error |
+//! | [`calibrate::leave_out`], [`calibrate::validate`] | how far it is off on what the fit had not seen |
+//! | [`calibrate::publish`] | factors with their uncertainty, as calibration files |
 //!
 //! # What holds
 //!

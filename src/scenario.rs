@@ -131,8 +131,8 @@ pub enum ScenarioError {
         /// the flag
         flag: &'static str,
     },
-    /// A count beyond what arithmetic on tokens can hold.
-    #[error("--{flag} {value} is more than {limit} tokens")]
+    /// A count beyond any machine.
+    #[error("--{flag} {value} is more than {limit}, the most that is accepted")]
     TooLarge {
         /// the flag
         flag: &'static str,
@@ -168,6 +168,9 @@ pub enum ScenarioError {
 
 /// More tokens than any cache holds; it keeps every product of the closed forms far from overflow.
 pub const MOST_TOKENS: u64 = 1 << 32;
+
+/// More sequences or threads than any machine runs side by side.
+pub const MOST_SIDE_BY_SIDE: u64 = 1 << 16;
 
 /// One question.
 #[derive(Debug, Clone, Copy)]
@@ -261,18 +264,18 @@ impl<'a> Scenario<'a> {
             gpu_layers,
             ..
         } = workload;
-        for (flag, value) in [
-            ("prompt", prompt),
-            ("generate", generate),
-            ("depth", depth),
-            ("context", context.unwrap_or(1)),
+        for (flag, value, limit) in [
+            ("prompt", prompt, MOST_TOKENS),
+            ("generate", generate, MOST_TOKENS),
+            ("depth", depth, MOST_TOKENS),
+            ("context", context.unwrap_or(1), MOST_TOKENS),
+            ("batch", batch, MOST_TOKENS),
+            ("ubatch", ubatch, MOST_TOKENS),
+            ("sequences", sequences, MOST_SIDE_BY_SIDE),
+            ("threads", threads.unwrap_or(1), MOST_SIDE_BY_SIDE),
         ] {
-            if value > MOST_TOKENS {
-                return Err(ScenarioError::TooLarge {
-                    flag,
-                    value,
-                    limit: MOST_TOKENS,
-                });
+            if value > limit {
+                return Err(ScenarioError::TooLarge { flag, value, limit });
             }
         }
         for (flag, value) in [

@@ -132,7 +132,12 @@ pub struct WorkloadArgs {
 impl WorkloadArgs {
     /// The work asked for.
     pub fn workload(&self) -> Result<Workload, Failure> {
-        let cache_type = |name: &str| name.trim().parse::<CacheType>().map_err(Failure::new);
+        let cache_type = |name: &str| {
+            name.trim().parse::<CacheType>().map_err(|error| {
+                let known: Vec<&str> = CacheType::ALL.iter().map(|cache| cache.name()).collect();
+                Failure::new(error).hint(format!("a KV cache can be of {}", known.join(", ")))
+            })
+        };
         let (keys, values) = self.kv_type.split_once(',').unwrap_or((&self.kv_type, &self.kv_type));
         Ok(Workload {
             prompt: self.prompt,

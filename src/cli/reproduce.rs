@@ -295,8 +295,10 @@ fn screen(published: &Published, equations: &[Comparison], table_2: &[Comparison
         format!(
             "{true_equations} of {all_equations} figures of the text hold as printed; {true_sizes} of {all_sizes} file sizes of Table II hold within {} or as printed.\n\
              Sizes are those of the tensors; a file holds the tokenizer besides. Peak memory counts the pages of weights\n\
-             in the file's layout too, which stay mapped after repacking. Memory and speed-ups are shown with their errors and claim nothing: the paper\n\
-             does not say on which device, with which context and with which threads they were measured.\n\
+             in the file's layout too, which stay mapped after repacking. The paper does not say which 4-bit mix it ran: `int4` is the one whose\n\
+             size is the one printed, q4_k_s for TinyLlama and Llama 3.2, q4_k_m for Gemma 3 and DeepSeek R1 (elsewhere int4 is q4_k_m).\n\
+             Memory and speed-ups are shown with their errors and claim nothing: the paper does not say on which device, with which\n\
+             context and with how many threads they were measured.\n\
              Source: {}\n",
             number::percent(table.size_within),
             published.source

@@ -80,7 +80,10 @@ pub struct Source {
 
 /// A number and the key of its source in the device's `[sources]`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a number with its unit and its source, as in { value = \"17.1 GB/s\", source = \"brief\" }"
+)]
 pub struct Sourced<T> {
     /// The number.
     pub value: T,

@@ -2,6 +2,7 @@
 //! of the program changes them. `INSTA_UPDATE=always cargo test` accepts a change; look at the diff before you commit it.
 
 use assert_cmd::Command;
+use edgeprof::calibrate::synthetic;
 use insta::assert_snapshot;
 use std::path::Path;
 
@@ -86,6 +87,9 @@ fn what_cannot_be_asked_is_an_error_with_its_cure() {
     assert_snapshot!(predict("--context 100"));
     assert_snapshot!(predict("--power-mode warp"));
     assert_snapshot!(predict("--ubatch 0"));
+    assert_snapshot!(predict("--sequences 18446744073709551615"));
+    assert_snapshot!(predict("--threads 65537"));
+    assert_snapshot!(predict("--kv-type nonsense"));
     assert_snapshot!(predict("--prec stored"));
     assert_snapshot!(predict("--prec q4_k_m --formulas edgeprofiler"));
     assert_snapshot!(run(&format!(
@@ -105,6 +109,69 @@ fn files_that_are_not_usable_say_why() {
     assert_snapshot!(run(
         "predict --model tinyllama --hw pi5 --prec int4 --calibration rustfmt.toml"
     ));
+}
+
+#[test]
+fn a_device_file_with_a_wrong_number_points_at_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = std::fs::read_to_string(format!("{DATA}/hardware/test-board.toml")).unwrap();
+    let line = device.lines().find(|line| line.starts_with("bandwidth = ")).unwrap();
+    for wrong in [
+        "bandwidth = nan",
+        "bandwidth = \"17.1 GB/s\"",
+        "bandwidth = { value = 17.1, source = \"made-up\" }",
+        "bandwidth = { value = \"-17.1 GB/s\", source = \"made-up\" }",
+        "bandwidth = { value = \"17.1 GB\", source = \"made-up\" }",
+        "bandwith = { value = \"17.1 GB/s\", source = \"made-up\" }",
+    ] {
+        let path = folder.path().join("board.toml");
+        std::fs::write(&path, device.replacen(line, wrong, 1)).unwrap();
+        let output = run(&format!("predict --model tinyllama --hw {}", path.display()));
+        assert_snapshot!(output.replace(&folder.path().display().to_string(), "FOLDER"));
+    }
+}
+
+#[test]
+fn a_gguf_is_predicted_as_it_is_stored_or_in_a_mix() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gguf");
+    let model = edgeprof::catalog::Catalog::builtin()
+        .model("tinyllama")
+        .unwrap()
+        .value
+        .clone();
+    let mix = edgeprof::quant::Mix::Q4_K_M;
+    let options = synthetic::Options {
+        data: synthetic::SyntheticData::Sparse,
+        mix: Some(mix),
+    };
+    let mut go_on = |_, _| std::ops::ControlFlow::Continue(());
+    synthetic::write(&model, &mix.block_types(&model), &path, options, &mut go_on).unwrap();
+    let figures = |model: &str, precision: &str| {
+        let output = edgeprof()
+            .args(["predict", "--hw", "pi5", "--format", "json", "--model", model])
+            .args(precision.split_whitespace())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let row = &document["predictions"][0];
+        [
+            "parameters",
+            "weight_bytes",
+            "memory_bytes",
+            "prefill_s",
+            "decode_s_per_token",
+        ]
+        .map(|key| row[key].clone())
+    };
+    let mine = path.to_str().unwrap();
+    assert_eq!(figures(mine, ""), figures("tinyllama", "--prec q4_k_m"), "as stored");
+    assert_eq!(
+        figures(mine, "--prec q8_0"),
+        figures("tinyllama", "--prec q8_0"),
+        "as if quantised anew"
+    );
 }
 
 #[test]
@@ -176,6 +243,25 @@ fn completions_and_manual_pages_come_from_the_commands() {
     for page in ["edgeprof.1", "edgeprof-predict.1", "edgeprof-list.1"] {
         assert!(folder.path().join(page).is_file(), "{page}");
     }
+}
+
+/// `EDGEPROF_BLESS=1 cargo test reproduction` rewrites it after an intended change.
+#[test]
+fn the_committed_reproduction_is_what_the_program_prints() {
+    let output = edgeprof()
+        .args(["reproduce", "edgeprofiler", "--format", "markdown"])
+        .output()
+        .unwrap();
+    let found = String::from_utf8(output.stdout).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/edgeprofiler/README.md");
+    if std::env::var_os("EDGEPROF_BLESS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == committed,
+        "reports/edgeprofiler/README.md is out of date; look at what changed, then bless it"
+    );
 }
 
 #[test]
