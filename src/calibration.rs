@@ -457,6 +457,13 @@ impl Calibration {
             .unwrap_or(0.0)
     }
 
+    /// Covariances of the logarithm of the factor with this [index](FactorId::index) with those of all factors, by theirs.
+    pub(crate) fn covariances(&self, index: usize) -> &[f64] {
+        const NONE: [f64; FactorId::COUNT] = [0.0; FactorId::COUNT];
+        let start = index * FactorId::COUNT;
+        self.covariance.get(start..start + FactorId::COUNT).unwrap_or(&NONE)
+    }
+
     /// Whether what `scenario` asks lies within what was measured, give or take the half.
     #[must_use]
     pub fn covers(&self, scenario: &crate::scenario::Scenario<'_>) -> bool {

@@ -147,6 +147,16 @@ pub enum ScenarioError {
         /// the backend
         backend: &'static str,
     },
+    /// Layers stay on the host, whose CPU the device does not describe.
+    #[error(
+        "--gpu-layers {gpu_layers} leaves layers to the CPU of {device}, which has no cpu backend; leave it out, or add [backends.cpu]"
+    )]
+    NoHost {
+        /// device id
+        device: String,
+        /// as asked
+        gpu_layers: u64,
+    },
     /// The KV cache cannot be stored as asked.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -183,6 +193,8 @@ pub struct Scenario<'a> {
     pub backend_kind: BackendKind,
     /// That backend.
     pub backend: &'a Backend,
+    /// The CPU that computes the layers which [`Workload::gpu_layers`] leaves to it; none if it leaves none.
+    pub host: Option<&'a Backend>,
     /// The power mode and its name, if one is in force.
     pub power_mode: Option<(&'a str, &'a PowerMode)>,
     /// As the user named it.
@@ -306,12 +318,25 @@ impl<'a> Scenario<'a> {
                 backend: backend_kind.name(),
             });
         }
+        let host = match gpu_layers {
+            Some(gpu_layers) if sums.memory.offloaded_layers_share(Some(gpu_layers)) < 1.0 => Some(
+                device
+                    .backends
+                    .get(&BackendKind::Cpu)
+                    .ok_or_else(|| ScenarioError::NoHost {
+                        device: device.id.clone(),
+                        gpu_layers,
+                    })?,
+            ),
+            _ => None,
+        };
         let footprint = Footprint::new(sums, backend_kind, backend, &workload)?;
         Ok(Self {
             sums,
             device,
             backend_kind,
             backend,
+            host,
             power_mode,
             precision,
             workload,

@@ -4,7 +4,7 @@
 //! computes, and a price per operation and per byte read from memory.
 
 use crate::device::{Backend, Device};
-use crate::perf::latency::{TermKind, Terms};
+use crate::perf::latency::Totals;
 
 /// The energy of a phase and its parts, joules.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -27,16 +27,16 @@ impl Energy {
     }
 }
 
-/// The energy of a phase of these terms, if the device states its powers.
+/// The energy of a phase of these totals, if the device states its powers.
 #[must_use]
-pub fn of_phase(device: &Device, backend: &Backend, terms: &Terms) -> Option<Energy> {
+pub fn of_phase(device: &Device, backend: &Backend, totals: &Totals) -> Option<Energy> {
     let power = device.power.as_ref()?;
     let (per_flop, per_byte) = (backend.energy_per_flop.as_ref()?, backend.energy_per_byte.as_ref()?);
-    let seconds = terms.seconds();
+    let seconds = totals.seconds();
     Some(Energy {
         idle_j: power.idle.value.get() * seconds,
         active_j: backend.active_power.as_ref().map_or(0.0, |active| active.value.get()) * seconds,
-        compute_j: per_flop.value.get() * terms.amount_of(&[TermKind::Multiply, TermKind::Attend]),
-        memory_j: per_byte.value.get() * terms.amount_of(&[TermKind::Weights, TermKind::Cache, TermKind::Activations]),
+        compute_j: per_flop.value.get() * totals.flops,
+        memory_j: per_byte.value.get() * totals.bytes,
     })
 }

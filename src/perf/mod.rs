@@ -7,4 +7,4 @@ pub mod paper;
 mod prediction;
 pub mod sums;
 
-pub use prediction::{Basis, Bound, Interval, Intervals, Prediction, predict};
+pub use prediction::{Basis, Bound, HostLayers, Interval, Intervals, Prediction, predict, predict_split};

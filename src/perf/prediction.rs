@@ -1,9 +1,10 @@
 //! One prediction: every figure of a scenario, what bounds it, and how far to trust it.
 
 use crate::calibration::{Calibration, FactorId, Phase};
+use crate::device::{Backend, Device};
 use crate::model::Knowledge;
 use crate::perf::energy;
-use crate::perf::latency::{self, Machine, TermKind, Terms};
+use crate::perf::latency::{self, Machine, TermKind, Terms, Totals};
 use crate::scenario::Scenario;
 
 /// What takes the most time in a phase.
@@ -19,14 +20,19 @@ pub enum Bound {
 }
 
 impl Bound {
-    fn of(terms: &Terms) -> Option<Self> {
-        let [compute, memory, overhead] = split(terms);
-        let most = compute.max(memory).max(overhead);
+    fn of(totals: &Totals) -> Option<Self> {
+        let Totals {
+            compute_s,
+            memory_s,
+            overhead_s,
+            ..
+        } = *totals;
+        let most = compute_s.max(memory_s).max(overhead_s);
         if most <= 0.0 {
             None
-        } else if most == memory {
+        } else if most == memory_s {
             Some(Self::Memory)
-        } else if most == compute {
+        } else if most == compute_s {
             Some(Self::Compute)
         } else {
             Some(Self::Overhead)
@@ -42,19 +48,6 @@ impl Bound {
             Self::Overhead => "overhead",
         }
     }
-}
-
-/// Seconds of compute, memory and fixed costs.
-fn split(terms: &Terms) -> [f64; 3] {
-    let mut split = [0.0; 3];
-    for term in terms.as_slice() {
-        split[match term.kind {
-            TermKind::Multiply | TermKind::Attend => 0,
-            TermKind::Weights | TermKind::Cache | TermKind::Activations => 1,
-            TermKind::Operations | TermKind::Pass => 2,
-        }] += term.seconds;
-    }
-    split
 }
 
 /// `[low, high]`, meant to hold the measurement 90 % of the time.
@@ -87,7 +80,7 @@ pub struct Basis<'a> {
 }
 
 /// Every figure of a scenario under the exact formulas. Base SI units; none where a figure does not apply.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prediction<'a> {
     /// Linear FLOPs and attention of one decoded token, the mean over the generation (of a prompt token if nothing is decoded).
     pub flops_per_token: f64,
@@ -153,6 +146,19 @@ pub struct Prediction<'a> {
     pub intervals: Intervals,
     /// What it rests on.
     pub basis: Basis<'a>,
+    /// The terms of the prompt, on the backend.
+    pub prefill: Terms,
+    /// The terms of a decoding step, on the backend.
+    pub decode: Terms,
+    /// The layers that stay on the host's CPU, where some do.
+    pub host: Option<Box<HostLayers<'a>>>,
+}
+
+/// What the host's CPU computes of a model that is only partly on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HostLayers<'a> {
+    /// The calibration of the CPU.
+    pub calibration: &'a Calibration,
     /// The terms of the prompt.
     pub prefill: Terms,
     /// The terms of a decoding step.
@@ -162,9 +168,19 @@ pub struct Prediction<'a> {
 /// Standard normal quantile of a two-sided 90 % interval.
 const QUANTILE_90: f64 = 1.645;
 
+/// Half the width of the 90 % interval of a log-normal figure, as a factor.
+fn spread(sigma: f64) -> f64 {
+    (QUANTILE_90 * sigma).exp()
+}
+
 fn interval(centre: f64, sigma: f64) -> Interval {
-    let spread = (QUANTILE_90 * sigma).exp();
+    let spread = spread(sigma);
     [centre / spread, centre * spread]
+}
+
+/// `√(a² + b²)` of numbers far from overflow.
+fn hypotenuse(a: f64, b: f64) -> f64 {
+    (a * a + b * b).sqrt()
 }
 
 /// Widening of the logarithm's deviation for a model whose architecture is not known.
@@ -173,41 +189,151 @@ const GENERIC_SIGMA: f64 = 0.15;
 const OUTSIDE_SIGMA: f64 = 0.08;
 /// Relative deviation of an energy constant that nobody measured.
 const ENERGY_CONSTANT_SIGMA: f64 = 0.30;
+/// The most factors that the terms of a phase can have.
+const MOST_FACTORS: usize = 16;
 /// Relative deviation of memory: the compute buffer's closed form and what the runtime holds.
 const MEMORY_SIGMA: f64 = 0.03;
 
-/// The standard deviation of `ln(measured / predicted)` of a phase: the uncertainty of the factors, propagated through each
-/// term's share of the time, and the scatter that no factor explains.
-fn sigma(terms: &Terms, machine: &Machine<'_>, calibration: &Calibration, phase: Phase, extra: f64) -> f64 {
-    let total = terms.seconds();
-    let terms = terms.as_slice();
-    let mut variance = calibration.quality(phase).scatter.powi(2) + extra * extra;
-    let mut streamed = 0.0;
-    for (at, a) in terms.iter().enumerate() {
-        let share_a = a.seconds / total;
-        variance += share_a * share_a * calibration.covariance(a.factor, a.factor) * a.factor.sign() * a.factor.sign();
-        for b in &terms[at + 1..] {
-            let sign = a.factor.sign() * b.factor.sign();
-            variance += 2.0 * sign * share_a * (b.seconds / total) * calibration.covariance(a.factor, b.factor);
-        }
-        if a.factor == FactorId::Memory {
-            streamed += share_a;
-        }
-    }
-    let core_share = streamed * machine.core_share_sensitivity;
-    variance += core_share * core_share * calibration.covariance(FactorId::CoreShare, FactorId::CoreShare);
-    variance.max(0.0).sqrt()
+/// What computes a part of the model, and its terms of each phase.
+struct Part<'a> {
+    machine: Machine<'a>,
+    calibration: &'a Calibration,
+    backend: &'a Backend,
+    prefill: Terms,
+    decode: Terms,
 }
 
-/// Every figure of `scenario` with the factors of `calibration`.
+impl<'a> Part<'a> {
+    fn new(scenario: &Scenario<'_>, machine: Machine<'a>, calibration: &'a Calibration, backend: &'a Backend) -> Self {
+        Self {
+            calibration,
+            backend,
+            prefill: latency::prefill(scenario, &machine),
+            decode: latency::decode_step(scenario, &machine),
+            machine,
+        }
+    }
+
+    const fn terms(&self, phase: Phase) -> &Terms {
+        match phase {
+            Phase::Prefill => &self.prefill,
+            Phase::Decode => &self.decode,
+        }
+    }
+
+    /// Variance of the logarithm of a phase of `total` seconds that the factors' errors make: each factor's share of the time,
+    /// propagated.
+    fn variance(&self, phase: Phase, total: f64) -> f64 {
+        let mut shares = [(0_usize, 0.0); MOST_FACTORS];
+        let mut len = 0;
+        let mut add = |factor: usize, share: f64| match shares[..len].iter_mut().find(|(at, _)| *at == factor) {
+            Some((_, sum)) => *sum += share,
+            None => {
+                shares[len] = (factor, share);
+                len += 1;
+            }
+        };
+        let mut streamed = 0.0;
+        for term in self.terms(phase).as_slice() {
+            add(term.factor.index(), term.factor.sign() * term.seconds);
+            if term.factor == FactorId::Memory {
+                streamed += term.seconds;
+            }
+        }
+        let mut variance = 0.0;
+        for (at, &(a, share_a)) in shares[..len].iter().enumerate() {
+            let row = self.calibration.covariances(a);
+            let others: f64 = shares[at + 1..len].iter().map(|&(b, share)| share * row[b]).sum();
+            variance += share_a * (share_a * row[a] + 2.0 * others);
+        }
+        let core_share = streamed * self.machine.core_share_sensitivity;
+        let core_share_variance = self.calibration.covariance(FactorId::CoreShare, FactorId::CoreShare);
+        (variance + core_share * core_share * core_share_variance) / (total * total)
+    }
+}
+
+/// The parts of a model, and what they come to together.
+struct Parts<'a> {
+    backend: Part<'a>,
+    host: Option<Box<Part<'a>>>,
+}
+
+impl Parts<'_> {
+    /// Work and time of a phase; none where there is nothing to do.
+    fn totals(&self, phase: Phase) -> Option<Totals> {
+        let host = self.host.as_deref().map(|host| host.terms(phase).totals());
+        let all = self.backend.terms(phase).totals() + host.unwrap_or_default();
+        (all.seconds() > 0.0).then_some(all)
+    }
+
+    fn energy(&self, device: &Device, phase: Phase) -> Option<f64> {
+        let of = |part: &Part<'_>| {
+            energy::of_phase(device, part.backend, &part.terms(phase).totals()).map(|energy| energy.total())
+        };
+        let backend = of(&self.backend)?;
+        match self.host.as_deref() {
+            Some(host) => Some(backend + of(host)?),
+            None => Some(backend),
+        }
+    }
+
+    /// The standard deviation of `ln(measured / predicted)` of a phase: the uncertainty of the factors, propagated through each
+    /// term's share of the time, the scatter that no factor explains, and `extra` variance.
+    fn sigma(&self, phase: Phase, total: f64, extra: f64) -> f64 {
+        let mut variance = self.backend.variance(phase, total) + extra;
+        let mut scatter = self.backend.calibration.quality(phase).scatter;
+        if let Some(host) = self.host.as_deref() {
+            variance += host.variance(phase, total);
+            let share = host.terms(phase).seconds() / total;
+            scatter += share * (host.calibration.quality(phase).scatter - scatter);
+        }
+        (variance + scatter * scatter).max(0.0).sqrt()
+    }
+}
+
+/// The figures of `scenario` with the factors of `calibration`, every layer of the model on the scenario's backend.
+///
+/// Where [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves layers to the CPU, [`predict_split`] counts them.
 #[must_use]
-pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Prediction<'a> {
-    let (sums, work, device, backend) = (scenario.sums, &scenario.workload, scenario.device, scenario.backend);
+pub fn predict<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
     let machine = Machine::new(scenario, calibration);
-    let prefill = latency::prefill(scenario, &machine);
-    let decode = latency::decode_step(scenario, &machine);
-    let prefill_s = (!prefill.as_slice().is_empty()).then(|| prefill.seconds());
-    let decode_s = (!decode.as_slice().is_empty()).then(|| decode.seconds());
+    figures(
+        scenario,
+        Parts {
+            backend: Part::new(scenario, machine, calibration, scenario.backend),
+            host: None,
+        },
+    )
+}
+
+/// The same, with the layers that stay on the host computed by its CPU, of which `host` is the calibration.
+///
+/// As in llama.cpp, the last `gpu_layers` layers go to the GPU, the head counting as the last. The two take turns, so their times
+/// add up. Without layers on the host this is [`predict`].
+#[must_use]
+pub fn predict_split<'a>(
+    scenario: &Scenario<'a>,
+    calibration: &'a Calibration,
+    host: &'a Calibration,
+) -> Prediction<'a> {
+    let (Some((on_gpu, on_host)), Some(cpu)) = (Machine::split(scenario, calibration, host), scenario.host) else {
+        return predict(scenario, calibration);
+    };
+    figures(
+        scenario,
+        Parts {
+            backend: Part::new(scenario, on_gpu, calibration, scenario.backend),
+            host: Some(Box::new(Part::new(scenario, on_host, host, cpu))),
+        },
+    )
+}
+
+fn figures<'a>(scenario: &Scenario<'a>, parts: Parts<'a>) -> Prediction<'a> {
+    let (sums, work, device, backend) = (scenario.sums, &scenario.workload, scenario.device, scenario.backend);
+    let (machine, calibration) = (&parts.backend.machine, parts.backend.calibration);
+    let (prefill, decode) = (parts.totals(Phase::Prefill), parts.totals(Phase::Decode));
+    let prefill_s = prefill.map(|totals| totals.seconds());
+    let decode_s = decode.map(|totals| totals.seconds());
     let sequences = work.sequences as f64;
     let prompt_tokens = work.prompt as f64 * sequences;
     let generated_tokens = work.generate as f64 * sequences;
@@ -236,25 +362,23 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
         .map(|rate| hidden_states / rate.value.get());
 
     // One token.
-    let (of, tokens) = if decode_s.is_some() {
-        (&decode, sequences)
-    } else {
-        (&prefill, prompt_tokens.max(1.0))
+    let (phase, of, tokens) = match decode {
+        Some(step) => (Phase::Decode, step, sequences),
+        None => (Phase::Prefill, prefill.unwrap_or_default(), prompt_tokens.max(1.0)),
     };
-    let flops_per_token = of.amount_of(&[TermKind::Multiply, TermKind::Attend]) / tokens;
-    let bytes_per_token = of.amount_of(&[TermKind::Weights, TermKind::Cache, TermKind::Activations]) / tokens;
-    let peak = of
+    let (flops_per_token, bytes_per_token) = (of.flops / tokens, of.bytes / tokens);
+    let peak = parts
+        .backend
+        .terms(phase)
         .as_slice()
         .iter()
         .filter(|term| term.kind == TermKind::Multiply)
         .map(|term| term.rate)
         .reduce(f64::max);
-    let [compute_s, memory_s, overhead_s] = split(&decode);
 
     // Energy.
-    let energy = |terms: &Terms, present: Option<f64>| present.and_then(|_| energy::of_phase(device, backend, terms));
-    let prefill_energy = energy(&prefill, prefill_s).map(|energy| energy.total());
-    let step_energy = energy(&decode, decode_s).map(|energy| energy.total());
+    let prefill_energy = prefill.and_then(|_| parts.energy(device, Phase::Prefill));
+    let step_energy = decode.and_then(|_| parts.energy(device, Phase::Decode));
     let decode_energy = step_energy.map(|energy| energy / sequences);
     let request_energy = match (prefill_energy, step_energy) {
         (None, None) => None,
@@ -268,12 +392,13 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
     } else {
         0.0
     };
-    let extra = f64::hypot(generic, if inside { 0.0 } else { OUTSIDE_SIGMA });
-    let prefill_sigma = prefill_s.map(|_| sigma(&prefill, &machine, calibration, Phase::Prefill, extra));
-    let decode_sigma = decode_s.map(|_| sigma(&decode, &machine, calibration, Phase::Decode, extra));
+    let outside = if inside { 0.0 } else { OUTSIDE_SIGMA };
+    let extra = generic * generic + outside * outside;
+    let prefill_sigma = prefill_s.map(|seconds| parts.sigma(Phase::Prefill, seconds, extra));
+    let decode_sigma = decode_s.map(|seconds| parts.sigma(Phase::Decode, seconds, extra));
     let prefill_rate = prefill_s.map(|seconds| prompt_tokens / seconds);
     let decode_rate = decode_s.map(|seconds| sequences / seconds);
-    let memory_sigma = f64::hypot(MEMORY_SIGMA, generic);
+    let memory_spread = spread(hypotenuse(MEMORY_SIGMA, generic));
 
     Prediction {
         flops_per_token,
@@ -288,9 +413,9 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
         fits: memory.fits(device, backend),
         arithmetic_intensity: flops_per_token / bytes_per_token,
         ridge_intensity: peak.map(|peak| peak / machine.bandwidth),
-        compute_s: decode_s.map(|_| compute_s),
-        memory_s: decode_s.map(|_| memory_s),
-        overhead_s: decode_s.map(|_| overhead_s),
+        compute_s: decode.map(|step| step.compute_s),
+        memory_s: decode.map(|step| step.memory_s),
+        overhead_s: decode.map(|step| step.overhead_s),
         io_s,
         h2d_s,
         repack_s,
@@ -305,21 +430,18 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
         energy_j_per_token: request_energy.map(|energy| energy / (prompt_tokens + generated_tokens).max(1.0)),
         prefill_energy_j_per_token: prefill_energy.map(|energy| energy / prompt_tokens),
         decode_energy_j_per_token: decode_energy,
-        prefill_bound: Bound::of(&prefill),
-        decode_bound: Bound::of(&decode),
+        prefill_bound: prefill.as_ref().and_then(Bound::of),
+        decode_bound: decode.as_ref().and_then(Bound::of),
         intervals: Intervals {
             decode_tokens_per_s: decode_rate.zip(decode_sigma).map(|(rate, sigma)| interval(rate, sigma)),
             prefill_tokens_per_s: prefill_rate
                 .zip(prefill_sigma)
                 .map(|(rate, sigma)| interval(rate, sigma)),
             // a system with memory to spare shows the old layout of repacked weights as resident too
-            memory_bytes: Some([
-                interval(memory_bytes, memory_sigma)[0],
-                interval(memory.peak(), memory_sigma)[1],
-            ]),
+            memory_bytes: Some([memory_bytes / memory_spread, memory.peak() * memory_spread]),
             decode_energy_j_per_token: decode_energy
                 .zip(decode_sigma)
-                .map(|(energy, sigma)| interval(energy, sigma.hypot(ENERGY_CONSTANT_SIGMA))),
+                .map(|(energy, sigma)| interval(energy, hypotenuse(sigma, ENERGY_CONSTANT_SIGMA))),
         },
         basis: Basis {
             calibration,
@@ -327,8 +449,15 @@ pub fn predict<'a>(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Pre
             decode_sigma,
             inside_measured_range: inside,
         },
-        prefill,
-        decode,
+        prefill: parts.backend.prefill,
+        decode: parts.backend.decode,
+        host: parts.host.map(|host| {
+            Box::new(HostLayers {
+                calibration: host.calibration,
+                prefill: host.prefill,
+                decode: host.decode,
+            })
+        }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sums over a model's tensors that every closed form starts from: computed once per model and mix, so that a prediction
 //! is a few dozen floating-point operations.
 
-use crate::model::{Attention, Knowledge, Mixer, Model, Stack, Tensor, Use};
+use crate::model::{Attention, Knowledge, Mixer, Model, Role, Stack, Tensor, Use};
 use crate::perf::memory::MemorySums;
 use crate::quant::{BlockType, NotStored, Precision};
 
@@ -55,6 +55,8 @@ pub struct ModelSums {
     pub encoder: StackSums,
     /// What runs where logits are wanted.
     pub head: StackSums,
+    /// What a decoding step makes of the encoder's whole output: keys and values of the cross attention.
+    pub cross: StackSums,
     /// Share of its experts that a token uses; 1 for a dense model.
     pub expert_share: f64,
     /// Attention of the decoder's layers.
@@ -79,6 +81,8 @@ pub struct ModelSums {
     pub decoder_activation_bytes: f64,
     /// Bytes of activations that one token reads and writes in a pass of the encoder.
     pub encoder_activation_bytes: f64,
+    /// Bytes of activations that one position of the encoder's output reads and writes for the cross attention.
+    pub cross_activation_bytes: f64,
     /// Width of the residual stream.
     pub hidden_size: f64,
     /// How completely the model is known.
@@ -171,7 +175,9 @@ impl ModelSums {
     #[must_use]
     pub fn new(model: &Model, types: &[BlockType]) -> Self {
         let (mut decoder, mut encoder, mut head) = (StackSums::default(), StackSums::default(), StackSums::default());
-        let (mut decoder_graph, mut encoder_graph) = (Graph::default(), Graph::default());
+        let mut cross = StackSums::default();
+        let (mut decoder_graph, mut encoder_graph, mut cross_graph) =
+            (Graph::default(), Graph::default(), Graph::default());
         let (mut weight_bytes, mut active, mut flops) = (0_u64, 0.0, 0.0);
         for (tensor, &block_type) in model.tensors.iter().zip(types) {
             let bytes = block_type.tensor_bytes(tensor).unwrap_or(0);
@@ -183,14 +189,17 @@ impl ModelSums {
             if matches!(tensor.usage, Use::Multiply | Use::LookUpAndMultiply) {
                 flops += 2.0 * tensor.elements() as f64 * tensor.active_share();
             }
+            let crosses = matches!(tensor.role, Role::CrossAttnK | Role::CrossAttnV);
             match (tensor.usage, tensor.stack) {
                 (Use::LookUp, _) => {}
+                _ if crosses => cross_graph.add(tensor),
                 (_, Stack::Encoder) => encoder_graph.add(tensor),
                 (_, Stack::Decoder | Stack::Head) => decoder_graph.add(tensor),
             }
             // A tied embedding is multiplied where the logits are wanted.
             let stack = match (tensor.usage, tensor.stack) {
                 (Use::LookUpAndMultiply, _) | (_, Stack::Head) => &mut head,
+                _ if crosses => &mut cross,
                 (_, Stack::Decoder) => &mut decoder,
                 (_, Stack::Encoder) => &mut encoder,
             };
@@ -219,6 +228,7 @@ impl ModelSums {
             decoder,
             encoder,
             head,
+            cross,
             expert_share: if model.experts > 0 {
                 model.experts_used as f64 / model.experts as f64
             } else {
@@ -233,10 +243,13 @@ impl ModelSums {
             recurrent_flops: recurrent().map(|state| state.flops_per_token as f64).sum(),
             decoder_layers,
             encoder_layers,
-            decoder_operations: decoder_graph.operations + OPERATIONS_WITHOUT_WEIGHTS * decoder_layers,
+            decoder_operations: decoder_graph.operations
+                + cross_graph.operations
+                + OPERATIONS_WITHOUT_WEIGHTS * decoder_layers,
             encoder_operations: encoder_graph.operations + OPERATIONS_WITHOUT_WEIGHTS * encoder_layers,
             decoder_activation_bytes: decoder_graph.activation_bytes,
             encoder_activation_bytes: encoder_graph.activation_bytes,
+            cross_activation_bytes: cross_graph.activation_bytes,
             hidden_size: model.hidden_size as f64,
             knowledge: model.knowledge,
             memory: MemorySums::new(model, types),

@@ -49,14 +49,26 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     let calibration = prediction.basis.calibration;
     let machine = Machine::new(scenario, calibration);
     let mut text = String::new();
-    for (title, phase, terms) in [
-        ("Prefill, the whole prompt", Phase::Prefill, &prediction.prefill),
+    let decode = "Decode, one step (the mean over the generation)";
+    let mut sums = vec![
         (
-            "Decode, one step (the mean over the generation)",
-            Phase::Decode,
-            &prediction.decode,
+            "Prefill, the whole prompt",
+            Phase::Prefill,
+            &prediction.prefill,
+            (machine, calibration),
         ),
-    ] {
+        (decode, Phase::Decode, &prediction.decode, (machine, calibration)),
+    ];
+    if let Some(host) = &prediction.host
+        && let Some((_, on_host)) = Machine::split(scenario, calibration, host.calibration)
+    {
+        let on_host = (on_host, host.calibration);
+        sums.extend([
+            ("Prefill, the layers on the CPU", Phase::Prefill, &host.prefill, on_host),
+            ("Decode, the layers on the CPU", Phase::Decode, &host.decode, on_host),
+        ]);
+    }
+    for (title, phase, terms, (machine, calibration)) in sums {
         let total = terms.seconds();
         if total <= 0.0 {
             continue;
@@ -285,7 +297,7 @@ fn energies(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     ]);
     let of = |terms: &Terms| {
         (terms.seconds() > 0.0)
-            .then(|| energy::of_phase(scenario.device, scenario.backend, terms))
+            .then(|| energy::of_phase(scenario.device, scenario.backend, &terms.totals()))
             .flatten()
     };
     let mut row = |name: &str, energy: Option<Energy>| {

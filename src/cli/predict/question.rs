@@ -2,13 +2,13 @@
 
 use super::Predict;
 use crate::cli::failure::Failure;
-use edgeprof::catalog::{Catalog, Entry};
+use edgeprof::catalog::{Catalog, Choice, Entry};
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::{Knowledge, Model};
 use edgeprof::output::{self, PaperQuestion, Record};
 use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
 use edgeprof::perf::sums::ModelSums;
-use edgeprof::perf::{Prediction, predict};
+use edgeprof::perf::{Prediction, predict, predict_split};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{Formulas, Scenario, ScenarioError};
 
@@ -209,7 +209,21 @@ fn one(
         workload.threads = workload.threads.or(calibration.file.threads);
     }
     let scenario = ask(workload).map_err(Failure::new)?;
-    let prediction = predict(&scenario, &calibration);
+    let host = match scenario.host {
+        Some(_) => {
+            // A calibration that was named is the GPU's.
+            let choice = match asked.calibration.choice() {
+                Choice::Named(_) => Choice::Best,
+                choice => choice,
+            };
+            Some(catalog.calibration_for(device, BackendKind::Cpu, &choice)?)
+        }
+        None => None,
+    };
+    let prediction = match &host {
+        Some(host) => predict_split(&scenario, &calibration, host),
+        None => predict(&scenario, &calibration),
+    };
     let mut notes = output::notes(model, &scenario, &prediction);
     notes.extend(device.notes.iter().cloned());
     let paper = match precision.paper_bytes_per_element() {

@@ -1,0 +1,168 @@
+//! The terms of a phase and their sums.
+
+use crate::calibration::FactorId;
+
+/// What a term of the sum stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TermKind {
+    /// Weights read from memory.
+    Weights,
+    /// The KV cache and recurrent state read from memory.
+    Cache,
+    /// Activations read and written.
+    Activations,
+    /// Weights multiplied.
+    Multiply,
+    /// Attention computed.
+    Attend,
+    /// Kernel launches and barriers.
+    Operations,
+    /// What a prompt, or a decoded token, costs whatever it is.
+    Pass,
+}
+
+/// One term: `seconds = amount / (rate · U)` for a utilization `U`, `amount · factor` for a fixed cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Term {
+    /// What it stands for.
+    pub kind: TermKind,
+    /// The factor it was scaled by.
+    pub factor: FactorId,
+    /// Bytes, FLOPs or a count.
+    pub amount: f64,
+    /// The nominal rate, per second; 1 for a count.
+    pub rate: f64,
+    /// Its seconds.
+    pub seconds: f64,
+}
+
+/// The most terms that a phase can have: three of memory, two of overhead, attention, and one per block type (head and layers apart
+/// in prefill), of which the richest mixes have eight.
+const MOST_TERMS: usize = 16;
+
+/// The terms of a phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    items: [Term; MOST_TERMS],
+    len: usize,
+}
+
+impl Terms {
+    pub(super) const fn new() -> Self {
+        const NOTHING: Term = Term {
+            kind: TermKind::Pass,
+            factor: FactorId::Memory,
+            amount: 0.0,
+            rate: 1.0,
+            seconds: 0.0,
+        };
+        Self {
+            items: [NOTHING; MOST_TERMS],
+            len: 0,
+        }
+    }
+
+    /// The terms.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Term] {
+        &self.items[..self.len]
+    }
+
+    /// Adds to the term of this kind and factor, or begins it.
+    pub(super) fn add(&mut self, kind: TermKind, factor: FactorId, amount: f64, rate: f64, seconds: f64) {
+        if amount <= 0.0 {
+            return;
+        }
+        let len = self.len;
+        if let Some(term) = self.items[..len]
+            .iter_mut()
+            .find(|term| term.kind == kind && term.factor == factor)
+        {
+            term.amount += amount;
+            term.seconds += seconds;
+        } else if len < MOST_TERMS {
+            self.items[len] = Term {
+                kind,
+                factor,
+                amount,
+                rate,
+                seconds,
+            };
+            self.len += 1;
+        } else {
+            // A file with more block types than there is room for: the last term takes the rest, so that no time is lost.
+            self.items[len - 1].amount += amount;
+            self.items[len - 1].seconds += seconds;
+        }
+    }
+
+    /// There is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Seconds of all terms.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.as_slice().iter().map(|term| term.seconds).sum()
+    }
+
+    /// The sums over the terms that the figures of a phase are made of.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for term in self.as_slice() {
+            match term.kind {
+                TermKind::Multiply | TermKind::Attend => {
+                    totals.flops += term.amount;
+                    totals.compute_s += term.seconds;
+                }
+                TermKind::Weights | TermKind::Cache | TermKind::Activations => {
+                    totals.bytes += term.amount;
+                    totals.memory_s += term.seconds;
+                }
+                TermKind::Operations | TermKind::Pass => totals.overhead_s += term.seconds,
+            }
+        }
+        totals
+    }
+}
+
+/// The work of a phase and the time it takes, by what bounds it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Totals {
+    /// Operations of multiplying and attending.
+    pub flops: f64,
+    /// Bytes of weights, cache and activations.
+    pub bytes: f64,
+    /// Seconds of multiplying and attending.
+    pub compute_s: f64,
+    /// Seconds of reading and writing.
+    pub memory_s: f64,
+    /// Seconds of fixed costs.
+    pub overhead_s: f64,
+}
+
+impl Totals {
+    /// `compute + memory + overhead`.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.compute_s + self.memory_s + self.overhead_s
+    }
+}
+
+impl std::ops::Add for Totals {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            flops: self.flops + other.flops,
+            bytes: self.bytes + other.bytes,
+            compute_s: self.compute_s + other.compute_s,
+            memory_s: self.memory_s + other.memory_s,
+            overhead_s: self.overhead_s + other.overhead_s,
+        }
+    }
+}
