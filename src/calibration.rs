@@ -528,3 +528,74 @@ fn number(value: f64) -> String {
         text + ".0"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const TEXT: &str = include_str!("../tests/it/data/calibration/test-board-cpu.toml");
+
+    fn error(from: &str, to: &str) -> CalibrationError {
+        assert!(TEXT.contains(from), "{from}");
+        Calibration::parse("test", &TEXT.replace(from, to)).unwrap_err()
+    }
+
+    #[test]
+    fn a_broken_calibration_says_what_is_wrong() {
+        assert!(matches!(
+            error("core-share =", "core-chair ="),
+            CalibrationError::UnknownFactor { name, .. } if name == "core-chair"
+        ));
+        for impossible in ["nan", "inf", "0.0", "-0.5"] {
+            let error = error("value = 0.72", &format!("value = {impossible}"));
+            assert!(
+                matches!(&error, CalibrationError::BadValue { name, .. } if name == "memory"),
+                "{error}"
+            );
+        }
+        assert!(matches!(
+            error("error = 0.05", "error = nan"),
+            CalibrationError::BadValue { .. }
+        ));
+        assert!(matches!(
+            error("\"decode.compute.other\" = { value = 0.18, error = 0.1 }\n", ""),
+            CalibrationError::MissingFactor {
+                name: "decode.compute.other",
+                ..
+            }
+        ));
+        assert!(matches!(
+            error("memory = { value = 0.72, error = 0.05 }\n", ""),
+            CalibrationError::MissingFactor { name: "memory", .. }
+        ));
+        assert!(matches!(
+            error("[factors]", "[factor]"),
+            CalibrationError::Syntax { .. }
+        ));
+    }
+
+    #[test]
+    fn errors_and_correlations_make_the_covariance() {
+        let line = "[[\"memory\", \"core-share\", -0.5]]";
+        let text = TEXT.replace("class =", &format!("correlations = {line}\nclass ="));
+        let calibration = Calibration::parse("test", &text).unwrap();
+        let (memory, core) = (FactorId::Memory, FactorId::CoreShare);
+        assert_eq!(calibration.covariance(memory, memory), 0.05 * 0.05);
+        // -0.5 · 0.05 · 0.1
+        assert_eq!(calibration.covariance(memory, core), -0.5 * 0.05 * 0.1);
+        assert_eq!(
+            calibration.covariances(core.index())[memory.index()],
+            calibration.covariance(memory, core)
+        );
+        // A block type that was not measured takes the factor of `other` and a wider error, √(0.1² + 0.25²).
+        let other = FactorId::Compute(Phase::Decode, BlockType::Q3_K);
+        assert_eq!(calibration.factor(other), 0.18);
+        assert!((calibration.covariance(other, other) - 0.0725).abs() < 1e-12);
+        let wrong = text.replace("-0.5]]", "-1.5]]");
+        assert!(matches!(
+            Calibration::parse("test", &wrong),
+            Err(CalibrationError::BadValue { .. })
+        ));
+    }
+}

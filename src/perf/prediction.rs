@@ -463,3 +463,17 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: Parts<'a>) -> Prediction<'a> {
 
 /// Bytes of a hidden state's element as llama.cpp hands it from layer to layer.
 const F32_BYTES: f64 = 4.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_symmetric_in_the_logarithm() {
+        // exp(1.645 · 0.1) = 1.178_803...
+        let [low, high] = interval(10.0, 0.1);
+        assert!((high - 11.788_03).abs() < 1e-4, "{high}");
+        assert!((low * high - 100.0).abs() < 1e-9);
+        assert_eq!(interval(10.0, 0.0), [10.0, 10.0]);
+    }
+}

@@ -14,5 +14,6 @@ mod import;
 mod measure;
 mod memory;
 mod models;
+mod properties;
 mod readme;
 mod sizes;

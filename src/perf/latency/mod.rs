@@ -15,6 +15,8 @@
 
 mod machine;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use machine::Machine;
 pub use term::{Term, TermKind, Terms, Totals};

@@ -1,0 +1,148 @@
+//! The closed forms against numbers worked by hand.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::calibration::Calibration;
+use crate::device::Device;
+use crate::perf::energy;
+use crate::perf::sums::{FormatSums, ModelSums};
+use crate::quant::BlockType;
+use crate::scenario::Workload;
+
+const DEVICE: &str = include_str!("../../../tests/it/data/hardware/test-board.toml");
+const CALIBRATION: &str = include_str!("../../../tests/it/data/calibration/test-board-cpu.toml");
+
+/// A model of 1e9 weights in 0.5e9 bytes of Q4_K, 1 % of experts in use if `expert_share` says so, without attention.
+fn sums(expert_share: f64) -> ModelSums {
+    let catalog = crate::catalog::Catalog::builtin();
+    let mut sums = ModelSums::of(&catalog.model("tinyllama").unwrap(), "q4_k_m".parse().unwrap()).unwrap();
+    let (dense, expert) = if expert_share < 1.0 { (0.0, 1.0) } else { (1.0, 0.0) };
+    sums.decoder.formats = vec![FormatSums {
+        block_type: BlockType::Q4_K,
+        dense_bytes: 0.5e9 * dense,
+        dense_weights: 1e9 * dense,
+        expert_bytes: 0.5e9 * expert,
+        expert_weights: 1e9 * expert,
+    }];
+    sums.decoder.other_bytes = 0.0;
+    sums.head.formats.clear();
+    sums.head.other_bytes = 0.0;
+    sums.attention.clear();
+    sums.decoder_activation_bytes = 0.0;
+    sums.decoder_operations = 100.0;
+    sums.expert_share = expert_share;
+    sums
+}
+
+fn terms(sums: &ModelSums, mode: &str, work: Workload) -> (Terms, Terms) {
+    let device = device();
+    let calibration = Calibration::parse("test", CALIBRATION).unwrap();
+    let scenario = Scenario::new(sums, &device, None, "q4_k_m".parse().unwrap(), Some(mode), work).unwrap();
+    let machine = Machine::new(&scenario, &calibration);
+    (prefill(&scenario, &machine), decode_step(&scenario, &machine))
+}
+
+fn device() -> Device {
+    Device::parse("test-board", DEVICE).unwrap()
+}
+
+fn close(value: f64, by_hand: f64) {
+    assert!((value / by_hand - 1.0).abs() < 1e-9, "{value} is not {by_hand}");
+}
+
+/// Share of the bandwidth that 4 threads draw which each draw 0.55: `(1 + 2.2⁻⁴)^(-1/4)`, 2.2⁴ = 23.4256.
+const FOUR_THREADS: f64 = 0.989_603_837_292_894;
+
+#[test]
+fn a_token_sees_what_the_window_leaves() {
+    // 1, 2, 3, 4
+    assert_eq!(mean_visible(f64::INFINITY, 0.0, 4.0), 2.5);
+    // 101 .. 104
+    assert_eq!(mean_visible(f64::INFINITY, 100.0, 4.0), 102.5);
+    // 1, 2, 3, 3
+    assert_eq!(mean_visible(3.0, 0.0, 4.0), 2.25);
+    // 9, 10, 10, 10
+    assert_eq!(mean_visible(10.0, 8.0, 4.0), 9.75);
+    // long past the window
+    assert_eq!(mean_visible(10.0, 1000.0, 4.0), 10.0);
+    assert_eq!(mean_visible(10.0, 5.0, 0.0), 0.0);
+}
+
+#[test]
+fn a_decoded_token_reads_and_multiplies_every_weight_once() {
+    let (_, decode) = terms(&sums(1.0), "fast", Workload::default());
+    let totals = decode.totals();
+    // 0.5e9 B / (20e9 B/s · 0.72 · g)
+    close(totals.memory_s, 0.5e9 / (20e9 * 0.72 * FOUR_THREADS));
+    // 2e9 FLOP / (400e9 FLOP/s · 0.18)
+    close(totals.compute_s, 0.027_777_777_777_8);
+    // 100 operations of 2 µs and a pass of 100 µs
+    close(totals.overhead_s, 300e-6);
+    assert_eq!((totals.flops, totals.bytes), (2e9, 0.5e9));
+    close(decode.seconds(), totals.seconds());
+}
+
+#[test]
+fn a_prompt_streams_the_weights_once_a_micro_batch() {
+    let work = Workload {
+        prompt: 1000,
+        ..Workload::default()
+    };
+    let (prefill, _) = terms(&sums(1.0), "fast", work);
+    let totals = prefill.totals();
+    // two passes of 500 tokens
+    assert_eq!(totals.bytes, 1e9);
+    // 2 · 1000 · 1e9 FLOP / (400e9 FLOP/s · 0.2)
+    close(totals.compute_s, 25.0);
+}
+
+#[test]
+fn half_the_clock_halves_the_arithmetic_and_two_threads_again() {
+    let work = Workload {
+        threads: Some(2),
+        ..Workload::default()
+    };
+    let (_, decode) = terms(&sums(1.0), "slow", work);
+    let totals = decode.totals();
+    close(totals.compute_s, 4.0 * 0.027_777_777_777_8);
+    close(totals.overhead_s, 600e-6);
+    // 1.1⁴ = 1.4641; (1 + 1/1.4641)^(-1/4) = 0.877_956_...
+    close(
+        totals.memory_s,
+        0.5e9 / (20e9 * 0.72 * (1.0_f64 + 1.0 / 1.4641).powf(-0.25)),
+    );
+}
+
+#[test]
+fn a_mixture_reads_the_experts_that_its_tokens_touch() {
+    let sums = sums(0.25);
+    let one = terms(&sums, "fast", Workload::default()).1.totals();
+    assert_eq!((one.flops, one.bytes), (0.5e9, 0.125e9));
+    let work = Workload {
+        sequences: 2,
+        ..Workload::default()
+    };
+    // 1 - 0.75² = 0.4375 of them
+    let two = terms(&sums, "fast", work).1.totals();
+    assert_eq!((two.flops, two.bytes), (1e9, 0.218_75e9));
+}
+
+#[test]
+fn energy_is_power_times_time_and_a_price_for_work() {
+    let device = device();
+    let totals = Totals {
+        flops: 1e9,
+        bytes: 1e9,
+        compute_s: 0.5,
+        memory_s: 0.25,
+        overhead_s: 0.25,
+    };
+    let energy = energy::of_phase(&device, &device.backends[&device.default_backend], &totals).unwrap();
+    // 2 W and 3 W for 1 s, 20 pJ/FLOP, 60 pJ/B
+    close(energy.idle_j, 2.0);
+    close(energy.active_j, 3.0);
+    close(energy.compute_j, 0.02);
+    close(energy.memory_j, 0.06);
+    close(energy.total(), 5.08);
+}
