@@ -283,7 +283,7 @@ pub struct Calibration {
 }
 
 /// A block type that was not measured takes the factor of `other`, and so much more uncertainty in its logarithm.
-const UNMEASURED_FORMAT_ERROR: f64 = 0.25;
+pub(crate) const UNMEASURED_FORMAT_ERROR: f64 = 0.25;
 
 impl Calibration {
     /// Reads a calibration.

@@ -5,10 +5,11 @@ use super::fit::pool::Member;
 use super::measurement::{LeftOut, Measurement, Measurements, Phase};
 use crate::catalog::Catalog;
 use crate::device::Device;
+use crate::model::Model;
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
 use crate::scenario::{Scenario, Workload};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A measurement and what a prediction of it needs.
@@ -35,6 +36,15 @@ pub struct Bench {
     pub members: Vec<Member>,
     /// The rows that cannot, and why.
     pub left_out: Vec<LeftOut>,
+}
+
+/// Models and a device that the catalogue does not have, or not so.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// Models by id: the probes of a calibration, the user's own file.
+    pub models: BTreeMap<String, Model>,
+    /// The device whose id it has, in place of the catalogue's.
+    pub device: Option<Device>,
 }
 
 impl Row {
@@ -110,13 +120,19 @@ impl Bench {
     /// Makes measurements ready. Those that cannot be predicted are left out with the reason.
     #[must_use]
     pub fn new(catalog: &Catalog, measurements: Measurements) -> Self {
+        Self::with(catalog, &Own::default(), measurements)
+    }
+
+    /// The same, where measurements may be of models and a device that are not in the catalogue.
+    #[must_use]
+    pub fn with(catalog: &Catalog, own: &Own, measurements: Measurements) -> Self {
         let mut bench = Self {
             left_out: measurements.left_out,
             ..Self::default()
         };
         let mut sums = HashMap::new();
         for measurement in measurements.kept {
-            match bench.row(catalog, &measurement, &mut sums) {
+            match bench.row(catalog, own, &measurement, &mut sums) {
                 Ok(row) => bench.rows.push(row),
                 Err(reason) => bench.left_out.push(LeftOut {
                     line: measurement.line,
@@ -137,25 +153,37 @@ impl Bench {
     fn row(
         &mut self,
         catalog: &Catalog,
+        own: &Own,
         measurement: &Measurement,
         cache: &mut HashMap<(String, String), Arc<ModelSums>>,
     ) -> Result<Row, String> {
         if measurement.gpu_layers.is_some() {
             return Err("only some layers are on the GPU: neither backend's factors alone explain it".to_owned());
         }
-        let device = catalog.device(&measurement.device).map_err(|error| error.to_string())?;
+        let device = match own.device.as_ref().filter(|device| device.id == measurement.device) {
+            Some(device) => device.clone(),
+            None => {
+                let entry = catalog.device(&measurement.device).map_err(|error| error.to_string())?;
+                entry.value.clone()
+            }
+        };
         let precision: Precision = measurement.precision.parse().map_err(|error| format!("{error}"))?;
         let key = (measurement.model.clone(), measurement.precision.clone());
         let sums = if let Some(sums) = cache.get(&key) {
             sums.clone()
         } else {
-            let model = catalog.model(&measurement.model).map_err(|error| error.to_string())?;
-            let types = precision.block_types(&model.value).map_err(|error| error.to_string())?;
-            let sums = Arc::new(ModelSums::new(&model.value, &types));
+            let sums = match own.models.get(&measurement.model) {
+                Some(model) => ModelSums::of(model, precision),
+                None => {
+                    let entry = catalog.model(&measurement.model).map_err(|error| error.to_string())?;
+                    ModelSums::of(&entry.value, precision)
+                }
+            };
+            let sums = Arc::new(sums.map_err(|error| error.to_string())?);
             cache.insert(key, sums.clone());
             sums
         };
-        let device = Arc::new(device.value.clone());
+        let device = Arc::new(device);
         let backend = device
             .backends
             .get(&measurement.backend)

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod collect;
+pub mod device;
 pub mod fit;
 pub mod import;
 pub mod leave_out;
@@ -9,6 +10,7 @@ pub mod measure;
 pub mod measurement;
 pub mod plan;
 pub mod probe;
+pub mod probed;
 pub mod publish;
 pub mod quiet;
 pub mod synthetic;

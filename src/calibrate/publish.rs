@@ -10,7 +10,7 @@ use crate::calibration::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The least scatter that is claimed: run-to-run noise of a quiet machine.
-const LEAST_SCATTER: f64 = 0.04;
+pub(super) const LEAST_SCATTER: f64 = 0.04;
 /// With fewer judged rows than this of its own, a device's scatter is its class's.
 const ENOUGH_ROWS: usize = 8;
 /// Correlations below this are not worth a line.
@@ -42,7 +42,7 @@ pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<
         let everywhere = |phase| select(bench, &without_device, phase, |_| true);
         let rows = |at: &usize| bench.members[bench.rows[*at].member].class == member.class;
         let quality = quality(judged, everywhere);
-        let mut file = file(
+        let file = file(
             &pool.estimate(member, true)?,
             Origin::Class,
             member,
@@ -51,7 +51,6 @@ pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<
             rows,
             date,
         );
-        file.points.clear();
         files.insert(format!("class-{}", member.class), file);
     }
     for (at, member) in bench.members.iter().enumerate() {
@@ -113,7 +112,7 @@ fn quality(own: impl Fn(Phase) -> Vec<Judged>, wider: impl Fn(Phase) -> Vec<Judg
 }
 
 /// `value` to so many significant digits, so that files read well and differ only where fits do.
-fn round(value: f64, digits: i32) -> f64 {
+pub(super) fn round(value: f64, digits: i32) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
     }
@@ -123,7 +122,7 @@ fn round(value: f64, digits: i32) -> f64 {
 
 /// The file of an estimate.
 #[must_use]
-fn file(
+pub(super) fn file(
     estimate: &Estimate,
     origin: Origin,
     member: &Member,
@@ -250,7 +249,7 @@ fn range(rows: &[&super::bench::Row]) -> MeasuredRange {
     }
 }
 
-fn points(bench: &Bench, member: usize, calibration: &Calibration) -> Vec<FittedPoint> {
+pub(super) fn points(bench: &Bench, member: usize, calibration: &Calibration) -> Vec<FittedPoint> {
     bench
         .rows
         .iter()

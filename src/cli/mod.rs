@@ -4,6 +4,7 @@
 //! else to stderr; a failure is a [`Failure`] and is printed in one place.
 
 mod arguments;
+mod calibrate;
 mod facts;
 mod failure;
 mod generate;
@@ -41,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Predict(Box<predict::Predict>),
+    Calibrate(Box<calibrate::Calibrate>),
     List(list::List),
     Show(show::Show),
     Reproduce(reproduce::Reproduce),
@@ -53,6 +55,7 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Predict(predict) => predict.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Reproduce(reproduce) => reproduce.run(),

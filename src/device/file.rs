@@ -69,6 +69,33 @@ impl Device {
     }
 }
 
+impl Device {
+    /// The text of the device's file, as [`Device::parse`] reads it.
+    ///
+    /// # Errors
+    /// [`toml::ser::Error`] if a value has no form in TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        let mut file = toml::Value::try_from(self)?;
+        // Quantities serialise as bare numbers in base units; a file states the unit.
+        for fact in self.facts() {
+            let place = fact.path.iter().try_fold(&mut file, |table, key| table.get_mut(*key));
+            let value = place.and_then(|fact| fact.get_mut("value"));
+            if let Some(value) = value.filter(|_| !fact.unit.is_empty()) {
+                *value = toml::Value::String(format!("{} {}", fact.value, fact.unit));
+            }
+        }
+        if let (Some(paper), Some(table)) = (&self.paper, file.get_mut("paper").and_then(toml::Value::as_table_mut)) {
+            for (key, value, unit) in [
+                ("energy_per_flop", paper.energy_per_flop.get(), "J/FLOP"),
+                ("energy_per_byte", paper.energy_per_byte.get(), "J/B"),
+            ] {
+                table.insert(key.to_owned(), toml::Value::String(format!("{value} {unit}")));
+            }
+        }
+        toml::to_string_pretty(&file)
+    }
+}
+
 /// Bytes of the value at `path`, or of its nearest parent that the text has.
 fn locate(text: &str, path: &[String]) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
@@ -97,4 +124,22 @@ fn locate(text: &str, path: &[String]) -> Option<Range<usize>> {
         }
     }
     span
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Device;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn every_device_of_the_catalogue_is_read_back_as_it_was_written() {
+        let catalog = Catalog::builtin();
+        for id in catalog.device_ids() {
+            let device = catalog.device(id).unwrap();
+            let text = device.to_toml().unwrap();
+            let again = Device::parse(id, &text).unwrap_or_else(|error| panic!("{id}: {error}"));
+            assert_eq!(again, device.value);
+        }
+    }
 }

@@ -14,6 +14,7 @@
 //! This is the only module that names argmin, and nalgebra.
 
 mod covariance;
+pub mod device;
 pub mod pool;
 pub mod prior;
 

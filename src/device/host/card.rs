@@ -21,7 +21,7 @@ impl Device {
     }
 
     /// Removes the sources that no number cites any more.
-    pub(super) fn prune_sources(&mut self) {
+    pub(crate) fn prune_sources(&mut self) {
         let mut cited: Vec<String> = self.facts().iter().map(|fact| fact.source.to_owned()).collect();
         cited.extend(self.paper.iter().map(|paper| paper.source.clone()));
         self.sources.retain(|key, _| cited.contains(key));

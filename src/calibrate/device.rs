@@ -1,0 +1,125 @@
+//! The calibration of one backend of one device from its own measurements, with its class's as what is believed before.
+
+use super::bench::Bench;
+use super::fit::device::{DeviceFit, fit};
+use super::fit::{FitError, Point};
+use super::leave_out::{Judged, median_error, scatter};
+use super::measurement::Phase;
+use super::publish::{self, LEAST_SCATTER, round};
+use crate::calibration::{Calibration, CalibrationFile, Origin, PhaseQuality};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// With fewer points of a phase than this, how far predictions scatter is the class's to say.
+const ENOUGH_POINTS: usize = 6;
+
+/// What was measured, beside the measurements.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Day of the fit, ISO 8601.
+    pub date: String,
+    /// The machine.
+    pub machine: Option<String>,
+    /// The engine's build.
+    pub build: Option<String>,
+    /// CPU threads that a prediction should use when the user names none; none: those of most measurements.
+    pub threads: Option<u64>,
+}
+
+/// A calibrated device.
+#[derive(Debug, Clone)]
+pub struct Calibrated {
+    /// The factors and what the measurements determine.
+    pub fit: DeviceFit,
+    /// The file of it.
+    pub file: CalibrationFile,
+}
+
+/// Calibrates the one member of `bench`: every row is a point.
+///
+/// # Errors
+/// [`FitError`] if there is no row, or the optimiser fails.
+pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Calibrated, FitError> {
+    let member = bench.members.first().ok_or(FitError::NoPoints)?;
+    let points = bench.points(|_| true);
+    let fit = fit(&points, class)?;
+    let quality = quality(bench, &points, class)?;
+    let everything = |_: &usize| true;
+    let mut file = publish::file(
+        &fit.estimate,
+        Origin::Device,
+        member,
+        quality,
+        bench,
+        everything,
+        &about.date,
+    );
+    let determined: BTreeSet<String> = fit.determined.iter().map(ToString::to_string).collect();
+    for (name, factor) in &mut file.factors {
+        factor.from_class = !determined.contains(name);
+    }
+    "Fitted to measurements of this device; factors marked from_class are its class's, moved only as far as they go with measured ones"
+        .clone_into(&mut file.note);
+    file.device = Some(member.device.clone());
+    file.backend = Some(member.backend);
+    file.machine.clone_from(&about.machine);
+    file.build.clone_from(&about.build);
+    file.threads = about.threads.or(file.threads);
+    file.points = publish::points(bench, 0, &fit.calibration);
+    Ok(Calibrated { fit, file })
+}
+
+/// Errors on points of a model that the fit had not seen, where there are enough of them; else the class's scatter.
+fn quality(
+    bench: &Bench,
+    points: &[Point<'_>],
+    class: &Calibration,
+) -> Result<BTreeMap<Phase, PhaseQuality>, FitError> {
+    let left_out = leave_model_out(bench, points, class)?;
+    Ok([Phase::Prefill, Phase::Decode]
+        .into_iter()
+        .map(|phase| {
+            let judged: Vec<Judged> = left_out
+                .iter()
+                .filter(|judged| points[judged.row].phase == phase)
+                .copied()
+                .collect();
+            let own = judged.len() >= ENOUGH_POINTS;
+            let quality = PhaseQuality {
+                points: points.iter().filter(|point| point.phase == phase).count() as u64,
+                scatter: if own {
+                    round(scatter(&judged, LEAST_SCATTER), 3)
+                } else {
+                    class.quality(phase).scatter
+                },
+                held_out_error: median_error(&judged).filter(|_| own).map(|error| round(error, 3)),
+            };
+            (phase, quality)
+        })
+        .collect())
+}
+
+/// Refits without each model in turn and judges the points that were left out; nothing if there is one model only.
+fn leave_model_out(bench: &Bench, points: &[Point<'_>], class: &Calibration) -> Result<Vec<Judged>, FitError> {
+    let models: BTreeSet<&str> = bench.rows.iter().map(|row| row.measurement.model.as_str()).collect();
+    let mut judged = Vec::new();
+    if models.len() < 2 || points.len() < ENOUGH_POINTS || points.len() != bench.rows.len() {
+        return Ok(judged);
+    }
+    for model in models {
+        let of_it = |at: &usize| bench.rows[*at].measurement.model == model;
+        let seen: Vec<Point<'_>> = (0..points.len()).filter(|at| !of_it(at)).map(|at| points[at]).collect();
+        let fit = fit(&seen, class)?;
+        for row in (0..points.len()).filter(of_it) {
+            let (log_error, gradient) = points[row].log_error_and_gradient(&fit.calibration);
+            judged.push(Judged {
+                row,
+                log_error,
+                sigma: fit.estimate.sigma(&gradient),
+            });
+        }
+    }
+    Ok(judged)
+}
+
+#[cfg(test)]
+mod tests;

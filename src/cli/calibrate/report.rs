@@ -1,0 +1,268 @@
+//! What was measured, fitted and left out, for readers and for programs.
+
+use super::{Failure, Target};
+use edgeprof::calibrate::bench::Bench;
+use edgeprof::calibrate::device::Calibrated;
+use edgeprof::calibrate::measurement::LeftOut;
+use edgeprof::calibrate::probe::Probes;
+use edgeprof::calibration::{Calibration, FactorId, Phase};
+use edgeprof::output::{Align, Grid, SCHEMA, number};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Rows that are listed one by one; of more, the reasons are counted.
+const MOST_LINES: usize = 60;
+
+/// What happened beside the fit.
+#[derive(Default)]
+pub struct Report {
+    /// Time that measuring took, seconds.
+    pub seconds: Option<f64>,
+    /// The machine's rates.
+    pub probes: Option<Probes>,
+    /// What could not be trusted, and what was not used.
+    pub warnings: Vec<String>,
+    /// Rows that cannot be fitted.
+    pub left_out: Vec<LeftOut>,
+    /// Files that were written.
+    pub written: Vec<PathBuf>,
+}
+
+impl Report {
+    /// The report for a reader.
+    pub fn text(&self, target: &Target, bench: &Bench, calibrated: &Calibrated, class: &Calibration) -> String {
+        let file = &calibrated.file;
+        let mut text = format!(
+            "Calibration of {} ({}), {}, class {}\n",
+            target.device.id, target.device.name, target.backend, file.class
+        );
+        // Writing to a String cannot fail.
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(text, "  {name:<9} {value}");
+        };
+        if let Some(machine) = &file.machine {
+            line("machine", machine);
+        }
+        if let Some(build) = &file.build {
+            line("build", build);
+        }
+        if let Some(threads) = file.threads {
+            line("threads", &threads.to_string());
+        }
+        if let Some(seconds) = self.seconds {
+            line("took", &number::seconds(seconds));
+        }
+        if let Some(probes) = &self.probes {
+            let _ = write!(text, "\n{}", rates(probes));
+        }
+        let _ = write!(text, "\n{}", measured(bench, calibrated));
+        let _ = write!(text, "\n{}", factors(calibrated, class));
+        for (phase, quality) in &file.quality {
+            let error = quality
+                .held_out_error
+                .map_or_else(|| "not checked".to_owned(), number::percent);
+            let _ = writeln!(
+                text,
+                "{}{phase}: {} points, scatter {}, median error on a model left out of the fit: {error}",
+                if *phase == Phase::Prefill { "\n" } else { "" },
+                quality.points,
+                number::percent(quality.scatter)
+            );
+        }
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in &self.left_out {
+            *reasons.entry(&row.reason).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            let _ = writeln!(text, "left out: {count} rows: {reason}");
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+        for path in &self.written {
+            let _ = writeln!(text, "written: {}", path.display());
+        }
+        text
+    }
+
+    /// The report for a program.
+    pub fn json(
+        &self,
+        target: &Target,
+        bench: &Bench,
+        calibrated: &Calibrated,
+        class: &Calibration,
+    ) -> Result<String, Failure> {
+        let file = &calibrated.file;
+        let measured: Vec<Value> = bench
+            .rows
+            .iter()
+            .zip(&file.points)
+            .map(|(row, point)| {
+                let mut value = serde_json::to_value(&row.measurement).unwrap_or_default();
+                if let Value::Object(object) = &mut value {
+                    object.insert("test".to_owned(), json!(point.test));
+                    object.insert(
+                        "fitted_tokens_per_s".to_owned(),
+                        json!(point.tokens_per_s * point.residual.exp()),
+                    );
+                    object.insert("residual".to_owned(), json!(point.residual));
+                }
+                value
+            })
+            .collect();
+        let fitted: serde_json::Map<String, Value> = file
+            .factors
+            .iter()
+            .map(|(name, factor)| {
+                let class_value = class.file.factors.get(name).map(|factor| factor.value);
+                let value = json!({
+                    "value": factor.value,
+                    "error": factor.error,
+                    "class_value": class_value,
+                    "determined": !factor.from_class,
+                });
+                (name.clone(), value)
+            })
+            .collect();
+        let document = json!({
+            "schema": SCHEMA,
+            "device": target.device.id,
+            "backend": target.backend.name(),
+            "class": file.class,
+            "machine": file.machine,
+            "build": file.build,
+            "date": file.date,
+            "threads": file.threads,
+            "seconds": self.seconds,
+            "probes": self.probes,
+            "measured": measured,
+            "factors": fitted,
+            "quality": file.quality,
+            "left_out": self.left_out,
+            "warnings": self.warnings,
+            "written": self.written,
+        });
+        Ok(serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n")
+    }
+}
+
+/// The points, measured and fitted.
+fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
+    let mut grid = Grid::new([
+        ("Measured", Align::Left),
+        ("precision", Align::Left),
+        ("test", Align::Left),
+        ("threads", Align::Right),
+        ("tokens/s", Align::Right),
+        ("fitted", Align::Right),
+        ("error", Align::Right),
+    ]);
+    let points = &calibrated.file.points;
+    for (row, point) in bench.rows.iter().zip(points).take(MOST_LINES) {
+        let threads = row.measurement.threads.map(|threads| threads.to_string());
+        grid.row([
+            point.model.clone(),
+            point.precision.clone(),
+            point.test.clone(),
+            threads.unwrap_or_default(),
+            number::rate(point.tokens_per_s),
+            number::rate(point.tokens_per_s * point.residual.exp()),
+            format!("{:+.1} %", 100.0 * point.residual.exp_m1()),
+        ]);
+    }
+    let mut text = grid.text("");
+    if points.len() > MOST_LINES {
+        let _ = writeln!(text, "and {} more", points.len() - MOST_LINES);
+    }
+    text
+}
+
+/// The factors that the measurements determine beside the class's, and how many they do not.
+fn factors(calibrated: &Calibrated, class: &Calibration) -> String {
+    let mut grid = Grid::new([
+        ("Factor", Align::Left),
+        ("fitted", Align::Right),
+        ("±", Align::Right),
+        ("class's", Align::Right),
+        ("", Align::Left),
+    ]);
+    let touched: std::collections::BTreeSet<FactorId> = calibrated.fit.estimate.factors.iter().copied().collect();
+    let value = |factor: FactorId, value: f64| {
+        if factor.is_utilization() {
+            number::significant(value, 3)
+        } else {
+            number::seconds(value)
+        }
+    };
+    let mut silent = 0;
+    for factor in touched {
+        let Some(fitted) = calibrated.file.factors.get(&factor.to_string()) else {
+            continue;
+        };
+        let of_format = matches!(factor, FactorId::Compute(..));
+        if fitted.from_class && of_format {
+            silent += 1;
+            continue;
+        }
+        grid.row([
+            factor.to_string(),
+            value(factor, fitted.value),
+            number::percent(fitted.error),
+            value(factor, class.factor(factor)),
+            if fitted.from_class {
+                "not determined: its class's"
+            } else {
+                ""
+            }
+            .to_owned(),
+        ]);
+    }
+    let mut text = grid.text("");
+    if silent > 0 {
+        let _ = writeln!(
+            text,
+            "{silent} factors of formats that these measurements do not determine are the class's, moved only as far as formats move together"
+        );
+    }
+    text
+}
+
+fn rates(probes: &Probes) -> String {
+    let mut grid = Grid::new([("Probed", Align::Left), ("", Align::Right), ("", Align::Left)]);
+    let rate = |value: f64| number::quantity(value, "B/s");
+    let threads = format!("{} threads", probes.threads);
+    grid.row(["memory, read", &rate(probes.read_bandwidth), &threads]);
+    grid.row(["memory, read", &rate(probes.core_read_bandwidth), "1 thread"]);
+    grid.row(["memory, triad", &rate(probes.triad_bandwidth), &threads]);
+    grid.row(["memory, triad", &rate(probes.core_triad_bandwidth), "1 thread"]);
+    if let Some(storage) = &probes.storage {
+        let note = if storage.uncached {
+            "past the page cache"
+        } else {
+            "perhaps from the page cache: not used"
+        };
+        grid.row(["storage, read", &rate(storage.bytes_per_s), note]);
+    }
+    if let Some(write) = probes.write_rate {
+        grid.row(["storage, write", &rate(write), ""]);
+    }
+    grid.text("")
+}
+
+/// `--probe` for a reader.
+pub fn probes_text(probes: &Probes, written: Option<&Path>) -> String {
+    let mut text = rates(probes);
+    if let Some(path) = written {
+        let _ = writeln!(text, "written: {}", path.display());
+    }
+    text
+}
+
+/// `--probe` for a program.
+pub fn probes_json(probes: &Probes, written: Option<&Path>) -> Result<String, Failure> {
+    let document = json!({ "schema": SCHEMA, "probes": probes, "written": written });
+    Ok(serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n")
+}
