@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod accuracy;
+mod calibrate;
 mod catalog;
 mod cli;
 mod cli_json;
