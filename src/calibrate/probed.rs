@@ -1,6 +1,7 @@
 //! Probed rates as numbers of the device that was probed.
 
 use super::collect::Machine;
+use super::measurement::{Measurement, Phase};
 use super::probe::Probes;
 use crate::device::{BackendKind, Device, Evidence, Source, Sourced};
 use crate::units::ByteRate;
@@ -13,8 +14,9 @@ const BANDWIDTH: &str = "edgeprof-probe-bandwidth";
 /// Puts probed rates into a device: storage, what one core draws from memory, and the memory's bandwidth where that was a guess.
 ///
 /// The law takes the nominal bandwidth, of which devices of the class stream the share `class_share`. A guess of it is replaced by
-/// the one of which that share is the measured read rate, `read_bandwidth / class_share`; what a data sheet states is left alone.
-pub fn take(device: &mut Device, machine: &Machine, probes: &Probes, class_share: f64, date: &str) {
+/// the one of which that share is the measured rate, `max(read_bandwidth, streamed) / class_share`, where `streamed` is the highest
+/// rate at which decoding read weights; what a data sheet states is left alone.
+pub fn take(device: &mut Device, machine: &Machine, probes: &Probes, streamed: f64, class_share: f64, date: &str) {
     let when = format!("{} ({}), {date}", machine.name, machine.system);
     let sourced = |rate: f64, source: &str| Sourced {
         value: ByteRate(rate.round()),
@@ -38,16 +40,83 @@ pub fn take(device: &mut Device, machine: &Machine, probes: &Probes, class_share
         .sources
         .get(&device.memory.bandwidth.source)
         .is_some_and(|source| matches!(source.evidence, Evidence::Estimated | Evidence::Assumed));
-    if guessed && probes.read_bandwidth > 0.0 && class_share > 0.0 {
-        device.memory.bandwidth = sourced(probes.read_bandwidth / class_share, BANDWIDTH);
+    let rate = probes.read_bandwidth.max(streamed);
+    if guessed && rate > 0.0 && class_share > 0.0 {
+        device.memory.bandwidth = sourced(rate / class_share, BANDWIDTH);
         device.sources.insert(
             BANDWIDTH.to_owned(),
             measured(format!(
                 "{:.2} GB/s read by {} threads of {when}, over the share {class_share:.3} that devices of its class stream",
-                probes.read_bandwidth / 1e9,
+                rate / 1e9,
                 probes.threads
             )),
         );
+        // What was assumed no longer is.
+        let assumed = |sentence: &&str| !sentence.contains("until `edgeprof calibrate` measures it");
+        device.note = device.note.as_ref().map(|note| {
+            let sentences: Vec<&str> = note.split_inclusive(". ").filter(assumed).collect();
+            sentences.concat().trim().to_owned()
+        });
+        device.note = device.note.take().filter(|note| !note.is_empty());
     }
     device.prune_sources();
+}
+
+/// The highest rate at which a decode of these rows read weights that no cache holds, bytes per second; none: zero.
+#[must_use]
+pub fn streamed(device: &Device, rows: &[Measurement]) -> f64 {
+    let cache = device
+        .backends
+        .get(&BackendKind::Cpu)
+        .and_then(|cpu| cpu.last_level_cache.as_ref())
+        .map_or(0.0, |cache| cache.value.get());
+    rows.iter()
+        .filter(|row| row.backend == BackendKind::Cpu && row.phase == Phase::Decode)
+        .filter_map(|row| Some((row.model_size?.get(), row.tokens_per_s)))
+        .filter(|(bytes, _)| *bytes > 2.0 * cache)
+        .map(|(bytes, tokens_per_s)| bytes * tokens_per_s)
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn a_guess_gives_way_to_what_was_probed_and_a_data_sheet_does_not() {
+        let probes = Probes {
+            threads: 4,
+            read_bandwidth: 12e9,
+            core_read_bandwidth: 7e9,
+            triad_bandwidth: 9e9,
+            core_triad_bandwidth: 6e9,
+            storage: None,
+            write_rate: None,
+            array_bytes: 1 << 26,
+        };
+        let mut device = Catalog::builtin().device("pi5").unwrap().value.clone();
+        let stated = device.memory.bandwidth.clone();
+        let machine = Machine::of(&device);
+        take(&mut device, &machine, &probes, 0.0, 0.75, "2026-01-01");
+        assert_eq!(device.memory.bandwidth, stated);
+        let source = stated.source;
+        device.sources.get_mut(&source).unwrap().evidence = Evidence::Estimated;
+        take(&mut device, &machine, &probes, 0.0, 0.75, "2026-01-01");
+        assert_eq!(device.memory.bandwidth.value, ByteRate(16e9));
+        device.sources.get_mut(BANDWIDTH).unwrap().evidence = Evidence::Estimated;
+        take(&mut device, &machine, &probes, 15e9, 0.75, "2026-01-01");
+        assert_eq!(device.memory.bandwidth.value, ByteRate(20e9));
+        assert_eq!(
+            device.backends[&BackendKind::Cpu]
+                .core_bandwidth
+                .as_ref()
+                .unwrap()
+                .value,
+            ByteRate(7e9)
+        );
+        let text = device.to_toml().unwrap();
+        assert_eq!(Device::parse("pi5", &text).unwrap(), device);
+    }
 }

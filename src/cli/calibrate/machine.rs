@@ -3,6 +3,7 @@
 use super::data_folder;
 use crate::cli::failure::{CannotWrite, Failure};
 use edgeprof::calibrate::collect::Machine;
+use edgeprof::calibrate::measurement::Measurement;
 use edgeprof::calibrate::probe::Probes;
 use edgeprof::calibrate::probed;
 use edgeprof::calibration::FactorId;
@@ -74,14 +75,21 @@ impl Target {
     }
 
     /// Puts probed rates into this machine's numbers; any other device keeps what its file states.
-    pub fn take(&mut self, catalog: &Catalog, probes: &Probes, date: &str) -> Result<(), Failure> {
+    pub fn take(
+        &mut self,
+        catalog: &Catalog,
+        probes: &Probes,
+        rows: &[Measurement],
+        date: &str,
+    ) -> Result<(), Failure> {
         if !self.detected {
             return Ok(());
         }
         let class = catalog.calibration_for(&self.device, BackendKind::Cpu, &Choice::Class)?;
         let machine = Machine::of(&self.device);
         let share = class.factor(FactorId::Memory);
-        probed::take(&mut self.device, &machine, probes, share, date);
+        let streamed = probed::streamed(&self.device, rows);
+        probed::take(&mut self.device, &machine, probes, streamed, share, date);
         self.probed = true;
         Ok(())
     }

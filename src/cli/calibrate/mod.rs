@@ -137,11 +137,12 @@ impl Calibrate {
             report.seconds = Some(collected.seconds);
             report.warnings = collected.warnings.iter().map(ToString::to_string).collect();
             report.probes.clone_from(&collected.probes);
+            let kept = collected.measurements();
             if let Some(probes) = &collected.probes {
-                target.take(&catalog, probes, &about.date)?;
+                target.take(&catalog, probes, &kept, &about.date)?;
             }
             Measurements {
-                kept: collected.measurements(),
+                kept,
                 left_out: Vec::new(),
             }
         } else {
@@ -153,7 +154,8 @@ impl Calibrate {
         let mut bench = Bench::with(&catalog, &own, measurements);
         report.left_out = std::mem::take(&mut bench.left_out);
         if bench.rows.is_empty() {
-            return Err(Failure::new(rows::NothingToFit::of(&target, &report.left_out)));
+            let failure = Failure::new(rows::NothingToFit::of(&target, &report.left_out));
+            return Err(report.warnings.into_iter().fold(failure, Failure::hint));
         }
         let class = catalog.calibration_for(&target.device, target.backend, &Choice::Class)?;
         let calibrated = calibrate(&bench, &class, &about).map_err(Failure::new)?;
@@ -177,7 +179,7 @@ impl Calibrate {
         let text = if self.plan {
             measure::plan_text(self, target, &probes)?
         } else {
-            target.take(catalog, &probes, &self.date())?;
+            target.take(catalog, &probes, &[], &self.date())?;
             let written = match &self.output {
                 Some(path) => Some(target.write(path)?),
                 None => target.store()?,

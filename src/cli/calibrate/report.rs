@@ -212,10 +212,13 @@ fn factors(calibrated: &Calibrated, class: &Calibration) -> String {
             value(factor, fitted.value),
             number::percent(fitted.error),
             value(factor, class.factor(factor)),
-            if fitted.from_class {
-                "not determined: its class's"
-            } else {
-                ""
+            match (
+                fitted.from_class,
+                (fitted.value / class.factor(factor)).ln().abs() < 0.02,
+            ) {
+                (false, _) => "",
+                (true, true) => "not determined: its class's",
+                (true, false) => "little determined: moved from its class's",
             }
             .to_owned(),
         ]);
