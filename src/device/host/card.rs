@@ -24,6 +24,7 @@ impl Device {
     pub(crate) fn prune_sources(&mut self) {
         let mut cited: Vec<String> = self.facts().iter().map(|fact| fact.source.to_owned()).collect();
         cited.extend(self.paper.iter().map(|paper| paper.source.clone()));
+        cited.extend(self.price.iter().map(|price| price.source.clone()));
         self.sources.retain(|key, _| cited.contains(key));
     }
 }
