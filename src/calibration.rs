@@ -56,6 +56,7 @@ impl FactorId {
 
     /// A dense index below [`FactorId::COUNT`].
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         match self {
             Self::Memory => 0,
@@ -410,6 +411,7 @@ impl Calibration {
 
     /// The factor: a share of a peak, or seconds.
     #[must_use]
+    #[inline]
     pub fn factor(&self, id: FactorId) -> f64 {
         self.values[id.index()]
     }
@@ -450,6 +452,7 @@ impl Calibration {
 
     /// Covariance of the logarithms of two factors.
     #[must_use]
+    #[inline]
     pub fn covariance(&self, a: FactorId, b: FactorId) -> f64 {
         self.covariance
             .get(a.index() * FactorId::COUNT + b.index())

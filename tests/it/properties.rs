@@ -7,7 +7,7 @@ use edgeprof::perf::sums::ModelSums;
 use edgeprof::perf::{Interval, Prediction, predict, predict_split};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{MOST_TOKENS, Scenario, Workload};
-use edgeprof::units::{ByteRate, Bytes};
+use edgeprof::units::{ByteRate, Bytes, FlopRate};
 use proptest::prelude::*;
 
 const MODELS: [&str; 7] = [
@@ -117,6 +117,9 @@ proptest! {
         let backend = faster.backends.get_mut(&kind).unwrap();
         if let Some(memory) = &mut backend.memory {
             twice(&mut memory.bandwidth.value);
+        }
+        for peak in backend.peaks.values_mut() {
+            peak.value = FlopRate(2.0 * peak.value.get());
         }
         let after = ask(&sums, &faster, &calibration, work, seconds);
         prop_assert!(after <= before);
