@@ -1,18 +1,16 @@
 //! `validate`: predictions held against measurements.
 
 use super::arguments::{CalibrationArgs, CatalogArgs};
+use super::calibrate::rows;
 use super::failure::Failure;
 use super::sink;
 use clap::{Args, ValueEnum};
 use edgeprof::calibrate::bench::Bench;
-use edgeprof::calibrate::import::{self, Known};
 use edgeprof::calibrate::leave_out::LeaveOut;
-use edgeprof::calibrate::measurement::Measurements;
 use edgeprof::calibrate::validate::{Validation, validate};
-use edgeprof::catalog::Catalog;
 use edgeprof::output::{Align, Grid, number};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Hold predictions against measurements
 #[derive(Debug, Args)]
@@ -62,7 +60,7 @@ impl Validate {
     /// Validates and prints.
     pub fn run(&self) -> Result<(), Failure> {
         let catalog = self.catalog.open()?;
-        let bench = Bench::new(&catalog, read(&catalog, &self.files)?);
+        let bench = Bench::new(&catalog, rows::all(&catalog, &self.files, None)?);
         let leave_out = self.leave_out.map(|what| match what {
             What::Model => LeaveOut::Model,
             What::Device => LeaveOut::Device,
@@ -79,23 +77,6 @@ impl Validate {
         };
         sink::write(&text, self.output.as_deref())
     }
-}
-
-/// The measurements of files, matched with the catalogue.
-pub fn read<P: AsRef<Path>>(catalog: &Catalog, files: &[P]) -> Result<Measurements, Failure> {
-    let models: Vec<_> = catalog.model_ids().filter_map(|id| catalog.model(id).ok()).collect();
-    let devices: Vec<_> = catalog.device_ids().filter_map(|id| catalog.device(id).ok()).collect();
-    let models: Vec<_> = models.iter().map(|entry| &entry.value).collect();
-    let devices: Vec<_> = devices.iter().map(|entry| &entry.value).collect();
-    let known = Known {
-        models: &models,
-        devices: &devices,
-    };
-    let mut measurements = Measurements::default();
-    for file in files {
-        measurements.extend(import::read(file.as_ref(), known).map_err(Failure::new)?);
-    }
-    Ok(measurements)
 }
 
 fn json(validation: &Validation) -> Result<String, Failure> {

@@ -4,7 +4,7 @@ mod machine;
 mod measure;
 mod publish;
 mod report;
-mod rows;
+pub mod rows;
 
 use super::arguments::{Backend, CatalogArgs};
 use super::failure::{CannotWrite, Failure};
