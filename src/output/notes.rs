@@ -50,6 +50,12 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
     if !prediction.basis.inside_measured_range {
         notes.push("outside the range that was measured: the intervals are wider".to_owned());
     }
+    if !work.repack && scenario.backend_kind == BackendKind::Cpu {
+        notes.push(
+            "without repacking the memory is right and the prefill too fast: the factors are those of repacked kernels"
+                .to_owned(),
+        );
+    }
     if let Some(trained) = model.context_length
         && work.context() > trained
     {
