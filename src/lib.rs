@@ -51,6 +51,7 @@
 //! | [`perf`] | the closed forms: memory, latency, energy, the prediction; and the paper's equations ([`perf::paper`]) |
 //! | [`catalog`] | names to entries: shipped, of the user, or files anywhere |
 //! | [`output`] | predictions as records and tables |
+//! | `figure` | predictions as figures for papers, each with its data (feature `figures`) |
 //! | [`calibrate`] | measurements and what is fitted to them: see below |
 //! | [`gguf`] | GGUF files: headers read with every length checked, and written |
 //! | [`excerpt`] | a place in a file, shown as a compiler shows it |
@@ -97,6 +98,8 @@ pub mod calibration;
 pub mod catalog;
 pub mod device;
 pub mod excerpt;
+#[cfg(feature = "figures")]
+pub mod figure;
 pub mod gguf;
 pub mod model;
 pub mod output;

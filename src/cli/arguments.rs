@@ -9,7 +9,7 @@ use edgeprof::scenario::{Formulas, Workload};
 use std::path::PathBuf;
 
 /// Where names are looked up.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CatalogArgs {
     /// A folder with `models/`, `hardware/` or `calibration/` of your own, over the catalogue and your data folder; repeatable,
     /// the last one wins
@@ -25,7 +25,7 @@ impl CatalogArgs {
 }
 
 /// On what factors a prediction rests.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CalibrationArgs {
     /// The calibration: a file, an id of `list calibrations`, or `none` for the data sheet and the class of the device alone
     /// [default: the device's own, else its class's]
@@ -85,7 +85,7 @@ impl From<FormulaSet> for Formulas {
 }
 
 /// What is asked of the model. The flags mean what llama-bench's -p, -n, -d, -b, -ub, -ctk, -ctv, -t, -ngl mean.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Workload")]
 pub struct WorkloadArgs {
     /// Tokens to prefill; 0: none

@@ -9,6 +9,11 @@ mod facts;
 mod failure;
 mod generate;
 mod list;
+#[cfg(feature = "figures")]
+mod plot;
+#[cfg(not(feature = "figures"))]
+#[path = "plot_missing.rs"]
+mod plot;
 mod predict;
 mod reproduce;
 mod show;
@@ -45,6 +50,7 @@ enum Command {
     Calibrate(Box<calibrate::Calibrate>),
     List(list::List),
     Show(show::Show),
+    Plot(Box<plot::Plot>),
     Reproduce(reproduce::Reproduce),
     Validate(validate::Validate),
     Completions(generate::Completions),
@@ -58,6 +64,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Calibrate(calibrate) => calibrate.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
+        Command::Plot(plot) => plot.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Validate(validate) => validate.run(),
         Command::Completions(completions) => completions.run(),

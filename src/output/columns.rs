@@ -15,11 +15,11 @@ enum Cell {
 }
 
 impl Cell {
-    /// As a program reads it: a number to twelve digits, which no order of additions changes; nothing for none.
+    /// As a program reads it; nothing for none.
     fn plain(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Number(value) => format!("{value:.11e}").parse().unwrap_or(*value).to_string(),
+            Self::Number(value) => number::plain(*value),
             Self::Whole(value) => value.to_string(),
             Self::Truth(value) => value.to_string(),
             Self::None => String::new(),

@@ -133,6 +133,12 @@ pub fn count(value: f64) -> String {
     grouped
 }
 
+/// A number as a program reads it: to twelve digits, which no order of additions changes, in base units and without a prefix.
+#[must_use]
+pub fn plain(value: f64) -> String {
+    format!("{value:.11e}").parse().unwrap_or(value).to_string()
+}
+
 /// A share as a percentage: `12.3 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {

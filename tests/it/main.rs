@@ -7,6 +7,8 @@ mod catalog;
 mod cli;
 mod cli_json;
 mod devices;
+#[cfg(feature = "figures")]
+mod figures;
 mod fit;
 mod gguf;
 mod host;

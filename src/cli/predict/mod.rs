@@ -1,15 +1,15 @@
 //! `predict`: the figures of models on devices.
 
 mod explain;
-mod question;
+pub mod question;
 mod screen;
 
-use super::arguments::{Backend, CalibrationArgs, CatalogArgs, FormulaSet, WorkloadArgs};
 use super::failure::Failure;
 use super::{Cli, sink};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use edgeprof::output::{self, Record, SCHEMA};
+use question::QuestionArgs;
 use std::path::PathBuf;
 
 /// Predict memory, speed and energy of a model on a device
@@ -24,41 +24,8 @@ Examples:
   edgeprof predict --model tinyllama --hw pi5 --prec int4 --explain
   edgeprof predict --model edgeprofiler-tinyllama --hw edgeprofiler-pi4 --prec int8 --formulas edgeprofiler")]
 pub struct Predict {
-    /// Models: names of `list models`, or paths of a .gguf, a .toml, a config.json or its folder
-    #[arg(short, long, value_name = "NAME", value_delimiter = ',', required = true)]
-    model: Vec<String>,
-    /// Devices: names of `list hardware`, paths of a .toml, or `host` for this machine
-    #[arg(
-        long = "hw",
-        visible_alias = "hardware",
-        value_name = "NAME",
-        value_delimiter = ',',
-        required = true
-    )]
-    hardware: Vec<String>,
-    /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions` [default: that of a GGUF file, else int4]
-    #[arg(
-        long = "prec",
-        visible_alias = "precision",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    precision: Vec<String>,
-    /// What computes [default: the device's own choice]
-    #[arg(long, value_enum, value_delimiter = ',')]
-    backend: Vec<Backend>,
-    /// Power mode of the device, where it has several [default: the one it ships in]
-    #[arg(long, value_name = "NAME")]
-    power_mode: Option<String>,
-    /// The formulas that answer
-    #[arg(long, value_enum, default_value_t = FormulaSet::Exact)]
-    formulas: FormulaSet,
     #[command(flatten)]
-    workload: WorkloadArgs,
-    #[command(flatten)]
-    calibration: CalibrationArgs,
-    #[command(flatten)]
-    catalog: CatalogArgs,
+    question: QuestionArgs,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
@@ -88,7 +55,7 @@ impl Predict {
         let mut records = Vec::new();
         let mut screens = Vec::new();
         let as_table = self.format == Format::Table;
-        question::each(self, |answer| {
+        question::each(&self.question, |answer| {
             records.push(answer.record());
             if as_table {
                 screens.push(screen::render(answer));

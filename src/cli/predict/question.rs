@@ -1,7 +1,8 @@
 //! From names to answers: every combination of model, device, backend and precision.
 
-use super::Predict;
+use crate::cli::arguments::{Backend, CalibrationArgs, CatalogArgs, FormulaSet, WorkloadArgs};
 use crate::cli::failure::Failure;
+use clap::Args;
 use edgeprof::catalog::{Catalog, Choice, Entry};
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::{Knowledge, Model};
@@ -10,7 +11,47 @@ use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::perf::{Prediction, predict, predict_split};
 use edgeprof::quant::Precision;
-use edgeprof::scenario::{Formulas, Scenario, ScenarioError};
+use edgeprof::scenario::{Formulas, Scenario, ScenarioError, Workload};
+
+/// What is asked: models, devices, precisions and the work.
+#[derive(Debug, Clone, Args)]
+pub struct QuestionArgs {
+    /// Models: names of `list models`, or paths of a .gguf, a .toml, a config.json or its folder
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',', required = true)]
+    pub model: Vec<String>,
+    /// Devices: names of `list hardware`, paths of a .toml, or `host` for this machine
+    #[arg(
+        long = "hw",
+        visible_alias = "hardware",
+        value_name = "NAME",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub hardware: Vec<String>,
+    /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions` [default: that of a GGUF file, else int4]
+    #[arg(
+        long = "prec",
+        visible_alias = "precision",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub precision: Vec<String>,
+    /// What computes [default: the device's own choice]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub backend: Vec<Backend>,
+    /// Power mode of the device, where it has several [default: the one it ships in]
+    #[arg(long, value_name = "NAME")]
+    pub power_mode: Option<String>,
+    /// The formulas that answer
+    #[arg(long, value_enum, default_value_t = FormulaSet::Exact)]
+    pub formulas: FormulaSet,
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
+}
 
 /// One combination and its figures.
 pub enum Answer<'a> {
@@ -91,8 +132,17 @@ struct NoPeak {
 }
 
 /// Asks every combination in turn: models outermost, then devices, backends, precisions.
-pub fn each(asked: &Predict, mut take: impl FnMut(&Answer<'_>)) -> Result<(), Failure> {
-    let catalog = asked.catalog.open()?;
+pub fn each(asked: &QuestionArgs, take: impl FnMut(&Answer<'_>)) -> Result<(), Failure> {
+    each_of(asked, &asked.catalog.open()?, asked.workload.workload()?, take)
+}
+
+/// The same of another piece of work than the arguments name, with names looked up in `catalog`.
+pub fn each_of(
+    asked: &QuestionArgs,
+    catalog: &Catalog,
+    workload: Workload,
+    mut take: impl FnMut(&Answer<'_>),
+) -> Result<(), Failure> {
     let precisions = asked
         .precision
         .iter()
@@ -123,7 +173,8 @@ pub fn each(asked: &Predict, mut take: impl FnMut(&Answer<'_>)) -> Result<(), Fa
                 for (&precision, sums) in precisions.iter().zip(&sums) {
                     one(
                         asked,
-                        &catalog,
+                        catalog,
+                        workload,
                         Names {
                             model: &model,
                             device: &device,
@@ -151,8 +202,9 @@ struct Names<'a> {
 }
 
 fn one(
-    asked: &Predict,
+    asked: &QuestionArgs,
     catalog: &Catalog,
+    mut workload: Workload,
     names: Names<'_>,
     take: &mut impl FnMut(&Answer<'_>),
 ) -> Result<(), Failure> {
@@ -163,7 +215,6 @@ fn one(
         precision,
         sums,
     } = names;
-    let mut workload = asked.workload.workload()?;
     if Formulas::from(asked.formulas) == Formulas::Edgeprofiler {
         // The same checks as ever, though the equations take less of it.
         let scenario = Scenario::new(
@@ -256,7 +307,7 @@ fn paper_bytes(precision: Precision) -> Option<f64> {
 fn ask_paper<'a>(
     catalog: &Catalog,
     names: Names<'a>,
-    workload: &edgeprof::scenario::Workload,
+    workload: &Workload,
     bytes_per_element: f64,
 ) -> Result<Option<Paper<'a>>, Failure> {
     let Names {

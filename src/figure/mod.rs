@@ -1,0 +1,113 @@
+//! Figures for papers: from predictions to SVG, with the data of every figure beside it.
+//!
+//! A figure is first a table ([`Table`], columns with units), which is what its CSV holds, and then a drawing of that. What is drawn is
+//! computed elsewhere: by [`crate::perf`], [`crate::calibrate::validate()`] and their like. The same input makes the same bytes.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | one for each figure | from predictions to its table and its chart |
+//! | [`chart`] | the kinds of charts: bars, lines, stacks |
+//! | [`axis`] | units, prefixes, scales, ticks |
+//! | [`frame`] | what charts share: legend, axes, title |
+//! | [`palette`] | colours that all eyes tell apart, and what tells series apart in grey |
+//! | [`page`] | size on paper, type and its widths |
+//! | [`canvas`] | plotters' backend, spoken to in points |
+//!
+//! Architecture Invariant: this folder is the only one that names plotters, and it reads no file and knows no catalogue.
+
+pub mod axis;
+pub mod canvas;
+pub mod chart;
+pub mod frame;
+pub mod metric;
+mod names;
+pub mod page;
+pub mod palette;
+pub mod paper;
+mod table;
+
+pub use page::Page;
+pub use table::{Column, Table, Value};
+
+use chart::bars::Bars;
+use chart::lines::Lines;
+use chart::stack::Stack;
+
+/// Why there is no figure.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FigureError {
+    /// There is nothing to draw.
+    #[error("there is nothing to draw")]
+    Empty,
+    /// No prediction has what is to be drawn.
+    #[error("nothing can be drawn: {first}")]
+    Missing {
+        /// Why the first of them has none, and what would give it.
+        first: String,
+    },
+    /// More series than looks can be told apart.
+    #[error("{count} {what} are more than a reader can tell apart; ask for at most {most}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
+    /// What stands around the plot leaves no room for it.
+    #[error("the page leaves no room for the plot; give it at least --width {width}in --height {height}in")]
+    PageTooSmall {
+        /// Inches that would do.
+        width: f64,
+        /// Inches that would do.
+        height: f64,
+    },
+}
+
+impl FigureError {
+    /// All that was asked for was left out, for these reasons.
+    fn none(left_out: Vec<String>) -> Self {
+        left_out
+            .into_iter()
+            .next()
+            .map_or(Self::Empty, |first| Self::Missing { first })
+    }
+}
+
+/// How a figure is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chart {
+    /// Grouped bars.
+    Bars(Bars),
+    /// Points and lines.
+    Lines(Lines),
+    /// Level bars.
+    Stack(Stack),
+}
+
+/// A figure: its data, and how they are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// The data.
+    pub table: Table,
+    /// The drawing of them.
+    pub chart: Chart,
+    /// What was asked for and is not in the figure, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Figure {
+    /// The figure as an SVG document.
+    ///
+    /// # Errors
+    /// [`FigureError::PageTooSmall`] where the page leaves no room for the plot.
+    pub fn svg(&self, page: &Page) -> Result<String, FigureError> {
+        match &self.chart {
+            Chart::Bars(bars) => bars.svg(page),
+            Chart::Lines(lines) => lines.svg(page),
+            Chart::Stack(stack) => stack.svg(page),
+        }
+    }
+}
