@@ -2,10 +2,9 @@
 
 use edgeprof::device::{Device, Fact};
 use edgeprof::output::{Align, Grid, number};
-use std::fmt::Write as _;
 
 /// These numbers of a device, the paper's constants if it states any, and every source that is cited.
-pub fn numbers(device: &Device, facts: Vec<Fact<'_>>) -> String {
+pub fn numbers(device: &Device, facts: Vec<Fact<'_>>) -> (Grid, Vec<String>) {
     let mut grid = Grid::new([
         (format!("Numbers of {}", device.id), Align::Left),
         (String::new(), Align::Right),
@@ -45,12 +44,9 @@ pub fn numbers(device: &Device, facts: Vec<Fact<'_>>) -> String {
         }
         cite(&paper.source);
     }
-    let mut text = format!("{}\n", grid.text(""));
-    for key in cited {
-        if let Some(source) = device.sources.get(key) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "[{key}] {}: {}", source.evidence.name(), source.text);
-        }
-    }
-    text
+    let sources = cited.into_iter().filter_map(|key| {
+        let source = device.sources.get(key)?;
+        Some(format!("[{key}] {}: {}", source.evidence.name(), source.text))
+    });
+    (grid, sources.collect())
 }

@@ -2,6 +2,7 @@
 
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
+use super::format::{self, Format};
 use super::sink;
 use clap::{Args, ValueEnum};
 use edgeprof::calibration::{Origin, Phase, PhaseQuality};
@@ -15,14 +16,15 @@ use serde_json::{Value, json};
 #[command(after_help = "\
 Examples:
   edgeprof list hardware
-  edgeprof list models --format json")]
+  edgeprof list models --format json
+  edgeprof list precisions --format latex")]
 pub struct List {
     /// What to list
     #[arg(value_enum)]
     what: What,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    format: ListFormat,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -34,12 +36,6 @@ enum What {
     Hardware,
     Precisions,
     Calibrations,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ListFormat {
-    Table,
-    Json,
 }
 
 /// A list in both of its forms.
@@ -57,13 +53,12 @@ impl List {
             What::Precisions => ("precisions", precisions()),
             What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)),
         };
-        match self.format {
-            ListFormat::Table => sink::write(&listing.grid.text(""), None),
-            ListFormat::Json => {
-                let document = json!({"schema": 1, key: listing.items});
-                sink::write(&format!("{document:#}\n"), None)
-            }
-        }
+        let text = match self.format.setting() {
+            Some(setting) => listing.grid.set(setting),
+            None if self.format == Format::Csv => format::csv(&listing.items),
+            None => format!("{:#}\n", json!({"schema": 1, key: listing.items})),
+        };
+        sink::write(&text, None)
     }
 }
 

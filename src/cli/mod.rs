@@ -7,6 +7,7 @@ mod arguments;
 mod calibrate;
 mod facts;
 mod failure;
+mod format;
 mod generate;
 mod list;
 #[cfg(feature = "figures")]

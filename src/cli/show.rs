@@ -2,20 +2,17 @@
 
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
+use super::format::TableFormat;
 use super::{facts, sink};
-use anstyle::Style;
 use clap::Args;
 use edgeprof::calibration::Calibration;
 use edgeprof::catalog::{CatalogError, Entry};
 use edgeprof::device::Device;
 use edgeprof::model::{Model, ModelFile, Size};
-use edgeprof::output::{Align, Grid, number};
+use edgeprof::output::{Align, Grid, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
-use std::fmt::Write as _;
 use std::sync::Arc;
-
-const TITLE: Style = Style::new().bold();
 
 /// Show a model, a device, a precision or a calibration with its sources
 #[derive(Debug, Args)]
@@ -23,38 +20,38 @@ const TITLE: Style = Style::new().bold();
 Examples:
   edgeprof show tinyllama
   edgeprof show pi5
+  edgeprof show pi5 --format latex
   edgeprof show ./my-model.gguf")]
 pub struct Show {
     /// Its name, or the path of its file
     name: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    format: TableFormat,
     #[command(flatten)]
     catalog: CatalogArgs,
-}
-
-/// Appends a line. Writing to a String cannot fail.
-macro_rules! line {
-    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
 }
 
 impl Show {
     /// Prints the entry, or every entry where several kinds have one of that name.
     pub fn run(&self) -> Result<(), Failure> {
         let catalog = self.catalog.open()?;
-        let mut texts = Vec::new();
+        let mut sheets = Vec::new();
         let mut errors = Vec::new();
-        let mut keep = |text: Result<String, CatalogError>| match text {
-            Ok(text) => texts.push(text),
+        let mut keep = |sheet: Result<Sheet, CatalogError>| match sheet {
+            Ok(sheet) => sheets.push(sheet),
             Err(error) => errors.push(error),
         };
         keep(catalog.model(&self.name).map(|entry| model(&entry)));
         keep(catalog.device(&self.name).map(|entry| device(&entry)));
         keep(catalog.calibration(&self.name).map(|entry| calibration(&entry)));
         if let Ok(precision) = self.name.parse() {
-            texts.push(describe(precision));
+            sheets.push(describe(precision));
         }
-        if texts.is_empty() {
+        if sheets.is_empty() {
             return Err(nothing(&self.name, errors));
         }
+        let texts: Vec<String> = sheets.iter().map(|sheet| sheet.set(self.format.into())).collect();
         sink::write(&texts.join("\n"), None)
     }
 }
@@ -93,12 +90,10 @@ fn nothing(name: &str, errors: Vec<CatalogError>) -> Failure {
     }
 }
 
-fn model(entry: &Arc<Entry<Model>>) -> String {
+fn model(entry: &Arc<Entry<Model>>) -> Sheet {
     let model: &Model = entry;
-    let mut text = format!(
-        "{TITLE}{}{TITLE:#} ({}), model, {}\n",
-        model.name, model.id, entry.origin
-    );
+    let mut sheet = Sheet::default();
+    sheet.heading(&model.name, format!(" ({}), model, {}", model.id, entry.origin));
     let file = entry.origin.text().ok().and_then(|text| ModelFile::parse(&text).ok());
     let mut grid = Grid::new([("", Align::Left), ("", Align::Left)]);
     let mut row = |name: &str, value: String| grid.row([name.to_owned(), value]);
@@ -145,14 +140,13 @@ fn model(entry: &Arc<Entry<Model>>) -> String {
             );
         }
     }
-    text.push_str(&grid.text("  "));
-    text.push('\n');
-    text.push_str(&sizes(model));
-    text
+    sheet.table("", grid);
+    sheet.table("", sizes(model));
+    sheet
 }
 
 /// Size and sums of a model in every mix.
-fn sizes(model: &Model) -> String {
+fn sizes(model: &Model) -> Grid {
     let mut grid = Grid::new([
         ("precision", Align::Left),
         ("bytes of all tensors", Align::Right),
@@ -175,20 +169,19 @@ fn sizes(model: &Model) -> String {
             format!("{:.2}", 8.0 * sums.weight_bytes as f64 / sums.parameters.max(1) as f64),
         ]);
     }
-    grid.text("  ")
+    grid
 }
 
-fn device(entry: &Arc<Entry<Device>>) -> String {
+fn device(entry: &Arc<Entry<Device>>) -> Sheet {
     let device: &Device = entry;
-    let mut text = format!(
-        "{TITLE}{}{TITLE:#} ({}), device, {}\n",
-        device.name, device.id, entry.origin
-    );
+    let mut sheet = Sheet::default();
+    sheet.heading(&device.name, format!(" ({}), device, {}", device.id, entry.origin));
+    let mut items = Vec::new();
     if let Some(note) = &device.note {
-        line!(text, "  {note}");
+        items.push(note.clone());
     }
     if !entry.aliases.is_empty() {
-        line!(text, "  also called {}", entry.aliases.join(", "));
+        items.push(format!("also called {}", entry.aliases.join(", ")));
     }
     for (kind, backend) in &device.backends {
         let default = if *kind == device.default_backend {
@@ -201,39 +194,40 @@ fn device(entry: &Arc<Entry<Device>>) -> String {
         } else {
             format!(", {}", backend.features.join(" "))
         };
-        line!(text, "  backend {kind}{default}: class {}{features}", backend.class);
+        items.push(format!("backend {kind}{default}: class {}{features}", backend.class));
     }
     if let Some(mode) = &device.default_power_mode {
         let modes: Vec<&str> = device.power_modes.keys().map(String::as_str).collect();
-        line!(text, "  power modes {} (default {mode})", modes.join(", "));
+        items.push(format!("power modes {} (default {mode})", modes.join(", ")));
     }
     if let Some(price) = &device.price {
-        line!(text, "  price {} {} ({})", price.amount, price.currency, price.source);
+        items.push(format!("price {} {} ({})", price.amount, price.currency, price.source));
     }
-    text.push('\n');
-    text.push_str(&facts::numbers(device, device.facts()));
-    text
+    sheet.items(items);
+    let (numbers, sources) = facts::numbers(device, device.facts());
+    sheet.table("", numbers);
+    sheet.items(sources);
+    sheet
 }
 
-fn calibration(entry: &Arc<Entry<Calibration>>) -> String {
+fn calibration(entry: &Arc<Entry<Calibration>>) -> Sheet {
     let calibration: &Calibration = entry;
     let file = &calibration.file;
-    let mut text = format!("{TITLE}{}{TITLE:#}, calibration, {}\n", calibration.id, entry.origin);
-    line!(text, "  {}", file.note);
-    line!(text, "  class {}, fitted {}", file.class, file.date);
+    let mut sheet = Sheet::default();
+    sheet.heading(&calibration.id, format!(", calibration, {}", entry.origin));
+    let mut items = vec![file.note.clone(), format!("class {}, fitted {}", file.class, file.date)];
     for (phase, quality) in &file.quality {
         let held_out = quality.held_out_error.map_or(String::new(), |error| {
             format!(", median error on what the fit had not seen {}", number::percent(error))
         });
-        line!(
-            text,
-            "  {}: {} points, scatter {}{held_out}",
+        items.push(format!(
+            "{}: {} points, scatter {}{held_out}",
             phase.name(),
             quality.points,
             number::percent(quality.scatter)
-        );
+        ));
     }
-    text.push('\n');
+    sheet.items(items);
     let mut grid = Grid::new([
         ("factor", Align::Left),
         ("value", Align::Right),
@@ -248,23 +242,21 @@ fn calibration(entry: &Arc<Entry<Calibration>>) -> String {
             if factor.from_class { "class" } else { "fit" }.to_owned(),
         ]);
     }
-    text.push_str(&grid.text("  "));
-    for source in &file.sources {
-        line!(text, "  source: {source}");
-    }
-    text
+    sheet.table("", grid);
+    sheet.items(file.sources.iter().map(|source| format!("source: {source}")).collect());
+    sheet
 }
 
-fn describe(precision: Precision) -> String {
-    let mut text = format!(
-        "{TITLE}{precision}{TITLE:#}, precision\n  {}\n",
-        precision.description()
-    );
+fn describe(precision: Precision) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.heading(precision.to_string(), ", precision");
+    let mut items = vec![precision.description().to_owned()];
     if let Some(bits) = precision.nominal_bits_per_weight() {
-        line!(text, "  about {bits:.2} bits per weight");
+        items.push(format!("about {bits:.2} bits per weight"));
     }
     if let Some(bytes) = precision.paper_bytes_per_element() {
-        line!(text, "  {bytes} bytes per element in the paper's equations");
+        items.push(format!("{bytes} bytes per element in the paper's equations"));
     }
-    text
+    sheet.items(items);
+    sheet
 }

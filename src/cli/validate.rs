@@ -3,12 +3,13 @@
 use super::arguments::{CalibrationArgs, CatalogArgs};
 use super::calibrate::rows;
 use super::failure::Failure;
+use super::format::{self, Format};
 use super::sink;
 use clap::{Args, ValueEnum};
 use edgeprof::calibrate::bench::Bench;
 use edgeprof::calibrate::leave_out::LeaveOut;
 use edgeprof::calibrate::validate::{Validation, validate};
-use edgeprof::output::{Align, Grid, number};
+use edgeprof::output::{Align, Grid, Sheet, number};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -49,13 +50,6 @@ enum What {
     Device,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Markdown,
-}
-
 impl Validate {
     /// Validates and prints.
     pub fn run(&self) -> Result<(), Failure> {
@@ -66,14 +60,10 @@ impl Validate {
             What::Device => LeaveOut::Device,
         });
         let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(Failure::new)?;
-        let text = match self.format {
-            Format::Json => json(&validation)?,
-            Format::Table => tables(&validation, self.worst, |title, grid| {
-                format!("{title}\n{}\n", grid.text("  "))
-            }),
-            Format::Markdown => tables(&validation, self.worst, |title, grid| {
-                format!("## {title}\n\n{}\n", grid.markdown())
-            }),
+        let text = match self.format.setting() {
+            Some(setting) => sheet(&validation, self.worst).set(setting),
+            None if self.format == Format::Csv => rows_csv(&validation)?,
+            None => json(&validation)?,
         };
         sink::write(&text, self.output.as_deref())
     }
@@ -90,22 +80,25 @@ fn json(validation: &Validation) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
-/// The groups, the worst rows and what was left out, each as `show` sets a titled table.
-fn tables(validation: &Validation, worst: usize, show: impl Fn(&str, &Grid) -> String) -> String {
-    let mut text = show("Errors", &groups(validation));
+/// Every row that was judged.
+fn rows_csv(validation: &Validation) -> Result<String, Failure> {
+    let rows: Result<Vec<_>, _> = validation.rows.iter().map(serde_json::to_value).collect();
+    Ok(format::csv(&rows.map_err(Failure::new)?))
+}
+
+/// The groups, the worst rows and what was left out.
+fn sheet(validation: &Validation, worst: usize) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.table("Errors", groups(validation));
     if worst > 0 {
-        text += &show(
-            &format!("The {} worst rows", worst.min(validation.rows.len())),
-            &worst_rows(validation, worst),
-        );
+        let title = format!("The {} worst rows", worst.min(validation.rows.len()));
+        sheet.table(title, worst_rows(validation, worst));
     }
     if !validation.left_out.is_empty() {
-        text += &show(
-            &format!("{} rows were not judged", validation.left_out.len()),
-            &left_out(validation),
-        );
+        let title = format!("{} rows were not judged", validation.left_out.len());
+        sheet.table(title, left_out(validation));
     }
-    text
+    sheet
 }
 
 fn groups(validation: &Validation) -> Grid {

@@ -1,5 +1,6 @@
-//! A table of texts, set as aligned columns, as Markdown or as CSV.
+//! A table of texts, set as aligned columns, as Markdown, as LaTeX or as CSV.
 
+use super::latex;
 use std::fmt::Write as _;
 
 /// On which side the cells of a column are flush.
@@ -10,6 +11,18 @@ pub enum Align {
     Left,
     /// Numbers.
     Right,
+}
+
+/// How a table is set for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Setting {
+    /// Aligned columns for a terminal.
+    #[default]
+    Text,
+    /// Markdown's pipes.
+    Markdown,
+    /// LaTeX with the rules of the package booktabs.
+    Latex,
 }
 
 /// A table: a header and rows of as many cells.
@@ -68,7 +81,29 @@ impl Grid {
         text
     }
 
-    /// The table in Markdown.
+    /// The table as people read it there.
+    #[must_use]
+    pub fn set(&self, setting: Setting) -> String {
+        match setting {
+            Setting::Text => self.text(""),
+            Setting::Markdown => self.markdown(),
+            Setting::Latex => format!("{}{}", latex::NEEDS, self.tabular("")),
+        }
+    }
+
+    /// Titles and sides of the columns.
+    #[must_use]
+    pub fn columns(&self) -> &[(String, Align)] {
+        &self.columns
+    }
+
+    /// The rows, each with as many cells as there are columns.
+    #[must_use]
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    /// The table in Markdown. What would end a cell or open a tag is escaped.
     #[must_use]
     pub fn markdown(&self) -> String {
         let widths: Vec<usize> = self.widths().into_iter().map(|width| width.max(3)).collect();
@@ -77,7 +112,11 @@ impl Grid {
             let cells: Vec<String> = self
                 .padded(&cells, &widths)
                 .iter()
-                .map(|cell| cell.replace('|', "\\|"))
+                .map(|cell| {
+                    cell.replace(char::is_control, " ")
+                        .replace('|', "\\|")
+                        .replace('<', "\\<")
+                })
                 .collect();
             let _ = writeln!(text, "| {} |", cells.join(" | "));
         };
@@ -94,6 +133,63 @@ impl Grid {
         for row in &self.rows {
             line(row.clone());
         }
+        text
+    }
+
+    /// The table as a LaTeX `tabular` between the rules of booktabs, each line beginning with `indent`. A unit that every cell of a
+    /// column has stands in its title instead.
+    #[must_use]
+    pub fn tabular(&self, indent: &str) -> String {
+        let mut titles: Vec<String> = Vec::with_capacity(self.columns.len());
+        let mut rows: Vec<Vec<String>> = vec![Vec::with_capacity(self.columns.len()); self.rows.len()];
+        for (at, (title, align)) in self.columns.iter().enumerate() {
+            let unit = match align {
+                Align::Right if !title.is_empty() => latex::common_unit(self.rows.iter().map(|row| row[at].as_str())),
+                _ => None,
+            };
+            titles.push(match unit {
+                Some(unit) => latex::escaped(&format!("{title} ({unit})")),
+                None => latex::escaped(title),
+            });
+            for (row, cells) in self.rows.iter().zip(&mut rows) {
+                let cell = row[at].as_str();
+                cells.push(match (align, unit) {
+                    (Align::Left, _) => latex::escaped(cell),
+                    (Align::Right, Some(unit)) => latex::number(cell.trim_end_matches(unit).trim_end()),
+                    (Align::Right, None) => latex::number(cell),
+                });
+            }
+        }
+        let widest = |at: usize| {
+            rows.iter()
+                .chain([&titles])
+                .map(|cells| cells[at].chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(|at| widest(at).unwrap_or(0)).collect();
+        let line = |cells: &[String]| {
+            let cells = self.padded(cells, &widths).join(" & ");
+            // After a line's end or a rule, `[` and `*` would be read as their arguments.
+            let guard = if cells.starts_with(['[', '*']) { "{}" } else { "" };
+            format!("{indent}  {guard}{} \\\\\n", cells.trim_end())
+        };
+        let sides: String = self
+            .columns
+            .iter()
+            .map(|(_, align)| match align {
+                Align::Left => 'l',
+                Align::Right => 'r',
+            })
+            .collect();
+        let mut text = format!("{indent}\\begin{{tabular}}{{{sides}}}\n{indent}  \\toprule\n");
+        if titles.iter().any(|title| !title.is_empty()) {
+            text += &line(&titles);
+            let _ = writeln!(text, "{indent}  \\midrule");
+        }
+        for cells in &rows {
+            text += &line(cells);
+        }
+        let _ = writeln!(text, "{indent}  \\bottomrule\n{indent}\\end{{tabular}}");
         text
     }
 
@@ -162,6 +258,31 @@ mod tests {
             grid().markdown(),
             "| id      | size |\n| ------- | ---: |\n| a, b    |    1 |\n| say \"c\" | 1000 |\n"
         );
+    }
+
+    #[test]
+    fn cells_cannot_leave_their_cell_in_markdown() {
+        let mut grid = Grid::new([("id", Align::Left)]);
+        grid.row(["a|b\n<img src=x>"]);
+        assert_eq!(grid.markdown().lines().last(), Some("| a\\|b \\<img src=x> |"));
+    }
+
+    #[test]
+    fn latex_has_rules_and_units_in_the_titles() {
+        let mut grid = Grid::new([("id", Align::Left), ("time", Align::Right), ("rate", Align::Right)]);
+        grid.row(["q4_0 & 100%", "1.25 s", "85.0 (71.1 to 102)"]);
+        grid.row(["[b]", "12.00 s", "-1 024"]);
+        let expected = r"
+\begin{tabular}{lrr}
+  \toprule
+  id             & time (s) &             rate \\
+  \midrule
+  q4\_0 \& 100\% &     1.25 & 85.0 (71.1--102) \\
+  {}[b]            &    12.00 &        $-$1\,024 \\
+  \bottomrule
+\end{tabular}
+";
+        assert_eq!(grid.tabular(""), expected.trim_start());
     }
 
     #[test]

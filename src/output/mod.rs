@@ -1,12 +1,15 @@
-//! Text from figures: numbers with their units for people, records for programs, and tables as text, Markdown and CSV.
+//! Text from figures: numbers with their units for people, records for programs, and tables as text, Markdown, LaTeX and CSV.
 
 mod columns;
 mod grid;
+mod latex;
 mod notes;
 pub mod number;
 mod record;
+mod sheet;
 
 pub use columns::{comparison, csv};
-pub use grid::{Align, Grid};
+pub use grid::{Align, Grid, Setting};
 pub use notes::{estimated, notes};
 pub use record::{BasisRecord, BoundRecord, PaperQuestion, Record, SCHEMA, WorkloadRecord};
+pub use sheet::Sheet;

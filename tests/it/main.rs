@@ -13,6 +13,7 @@ mod fit;
 mod gguf;
 mod host;
 mod import;
+mod latex;
 #[cfg(feature = "llama")]
 mod measure;
 mod memory;

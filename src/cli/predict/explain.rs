@@ -326,7 +326,8 @@ fn sources(device: &Device, backend: BackendKind) -> String {
         ["backends", of, ..] => of == backend.name(),
         _ => true,
     });
-    facts::numbers(device, facts.collect()) + "\n"
+    let (numbers, sources) = facts::numbers(device, facts.collect());
+    format!("{}\n{}\n\n", numbers.text(""), sources.join("\n"))
 }
 
 fn equations(paper: &Paper<'_>) -> String {

@@ -5,9 +5,10 @@ pub mod question;
 mod screen;
 
 use super::failure::Failure;
+use super::format::Format;
 use super::{Cli, sink};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, CommandFactory};
 use edgeprof::output::{self, Record, SCHEMA};
 use question::QuestionArgs;
 use std::path::PathBuf;
@@ -37,14 +38,6 @@ pub struct Predict {
     output: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Csv,
-    Markdown,
-}
-
 impl Predict {
     /// Predicts and prints.
     pub fn run(&self) -> Result<(), Failure> {
@@ -64,12 +57,11 @@ impl Predict {
                 }
             }
         })?;
-        let text = match self.format {
-            Format::Table if records.len() == 1 || self.explain => screens.join("\n"),
-            Format::Table => output::comparison(&records).text(""),
-            Format::Json => json(&records)?,
-            Format::Csv => output::csv(&records),
-            Format::Markdown => output::comparison(&records).markdown(),
+        let text = match (self.format, self.format.setting()) {
+            (Format::Table, _) if records.len() == 1 || self.explain => screens.join("\n"),
+            (_, Some(setting)) => output::comparison(&records).set(setting),
+            (Format::Csv, _) => output::csv(&records),
+            _ => json(&records)?,
         };
         sink::write(&text, self.output.as_deref())
     }
