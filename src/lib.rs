@@ -97,6 +97,7 @@ pub mod calibrate;
 pub mod calibration;
 pub mod catalog;
 pub mod device;
+pub mod economy;
 pub mod excerpt;
 #[cfg(feature = "figures")]
 pub mod figure;

@@ -219,6 +219,22 @@ quantity!(
     Joules, "an energy", &["J"], "2.85 J"
 );
 quantity!(
+    /// An energy as batteries and meters state it, watt-hours.
+    WattHours, "an energy", &["Wh"], "18.84 Wh"
+);
+quantity!(
+    /// A charge as batteries state it, ampere-hours.
+    AmpereHours, "a charge", &["Ah"], "5000 mAh"
+);
+quantity!(
+    /// A voltage, volts.
+    Volts, "a voltage", &["V"], "3.85 V"
+);
+quantity!(
+    /// A mass, grams: the unit that takes the prefixes.
+    Grams, "a mass", &["g"], "400 g"
+);
+quantity!(
     /// Energy per operation, joules.
     JoulesPerFlop, "an energy per operation", &["J/FLOP", "J/OP"], "1 pJ/FLOP"
 );
@@ -226,6 +242,15 @@ quantity!(
     /// Energy per byte moved, joules.
     JoulesPerByte, "an energy per byte", &["J/B"], "60 pJ/B"
 );
+
+/// Seconds of an hour: joules of a watt-hour.
+const SECONDS_PER_HOUR: f64 = 3600.0;
+
+impl From<WattHours> for Joules {
+    fn from(energy: WattHours) -> Self {
+        Self(energy.0 * SECONDS_PER_HOUR)
+    }
+}
 
 macro_rules! ratio {
     ($numerator:ident / $denominator:ident = $quotient:ident) => {
@@ -251,6 +276,7 @@ macro_rules! product {
     };
 }
 product!(Watts * Seconds = Joules);
+product!(AmpereHours * Volts = WattHours);
 product!(Flops * JoulesPerFlop = Joules);
 product!(Bytes * JoulesPerByte = Joules);
 

@@ -1,0 +1,249 @@
+//! The figures that a prediction comes to under the reader's terms.
+
+use super::money::common;
+use super::{ApiPrice, Battery, CarbonIntensity, Currency, EnergyPrice, MILLION, MoneyError, ReadingSpeed};
+
+/// What the reader states.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Terms {
+    /// The price of energy.
+    pub price: Option<EnergyPrice>,
+    /// What a service would take for the same tokens.
+    pub api_price: Option<ApiPrice>,
+    /// The battery that feeds the device.
+    pub battery: Option<Battery>,
+    /// The reader.
+    pub reading_speed: ReadingSpeed,
+    /// The grid that feeds the device.
+    pub grid: Option<CarbonIntensity>,
+}
+
+impl Terms {
+    /// The one currency of all prices; none if none names one.
+    ///
+    /// # Errors
+    /// [`MoneyError::TwoCurrencies`]
+    pub fn currency(&self) -> Result<Option<Currency>, MoneyError> {
+        common(
+            self.price.and_then(|price| price.currency),
+            self.api_price.and_then(|price| price.currency),
+        )
+    }
+}
+
+/// What a request takes: its phases, all sequences together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Work {
+    /// Prompt tokens.
+    pub prompt_tokens: f64,
+    /// Generated tokens.
+    pub generated_tokens: f64,
+    /// Seconds of the prompt; none without one.
+    pub prefill_s: Option<f64>,
+    /// Seconds of the whole generation; none without one.
+    pub decode_s: Option<f64>,
+    /// Joules of a prompt token, if they are known.
+    pub prefill_energy_j_per_token: Option<f64>,
+    /// Joules of a generated token, if they are known.
+    pub decode_energy_j_per_token: Option<f64>,
+    /// Tokens per second of one sequence.
+    pub sequence_tokens_per_s: Option<f64>,
+}
+
+/// What the work comes to. Base SI units; none where a figure does not apply or was not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct Economy {
+    /// Energy of the request with the model loaded.
+    pub request_energy_j: Option<f64>,
+    /// Energy of the prompt over its rate.
+    pub prefill_action_j_s_per_token: Option<f64>,
+    /// Energy of the generation over its rate.
+    pub decode_action_j_s_per_token: Option<f64>,
+    /// Currency of the costs; none if it was not said.
+    pub currency: Option<Currency>,
+    /// Energy cost of a million prompt tokens.
+    pub input_cost_per_million_tokens: Option<f64>,
+    /// Energy cost of a million generated tokens.
+    pub output_cost_per_million_tokens: Option<f64>,
+    /// Energy cost of the request.
+    pub request_cost: Option<f64>,
+    /// How many times the energy cost of a prompt token a service takes.
+    pub input_api_price_over_cost: Option<f64>,
+    /// How many times the energy cost of a generated token a service takes.
+    pub output_api_price_over_cost: Option<f64>,
+    /// How many times the energy cost of the request a service takes.
+    pub request_api_price_over_cost: Option<f64>,
+    /// Carbon dioxide of a million prompt tokens.
+    pub input_co2_kg_per_million_tokens: Option<f64>,
+    /// Carbon dioxide of a million generated tokens.
+    pub output_co2_kg_per_million_tokens: Option<f64>,
+    /// Carbon dioxide of the request.
+    pub request_co2_kg: Option<f64>,
+    /// Energy of the battery.
+    pub battery_j: Option<f64>,
+    /// Requests that the battery feeds, one after the other.
+    pub battery_requests: Option<f64>,
+    /// Seconds until it is empty.
+    pub battery_s: Option<f64>,
+    /// The reading speed that the generation is held against.
+    pub reading_speed_tokens_per_s: Option<f64>,
+    /// Whether every sequence is generated at least that fast.
+    pub reading_speed_met: Option<bool>,
+}
+
+impl Work {
+    /// Energy of the request: of the phases that it has, if it is known of each.
+    fn energy_j(&self) -> Option<f64> {
+        self.each_phase(self.prefill_energy_j_per_token, self.decode_energy_j_per_token)
+    }
+
+    /// `Σ_phase value · tokens` over the phases that there are; none without a phase or where one's value is not known.
+    fn each_phase(&self, prefill: Option<f64>, decode: Option<f64>) -> Option<f64> {
+        let parts = [
+            self.prefill_s.map(|_| Some(prefill? * self.prompt_tokens)),
+            self.decode_s.map(|_| Some(decode? * self.generated_tokens)),
+        ];
+        let mut parts = parts.into_iter().flatten().peekable();
+        parts.peek()?;
+        parts.sum()
+    }
+}
+
+impl Economy {
+    /// The figures of `work` under `terms`.
+    #[must_use]
+    pub fn of(work: &Work, terms: &Terms) -> Self {
+        let (input, output) = (work.prefill_energy_j_per_token, work.decode_energy_j_per_token);
+        let request_energy_j = work.energy_j();
+        let price = terms.price.map(|price| price.per_joule);
+        let carbon = terms.grid.map(|grid| grid.kg_per_joule);
+        let times = |joules: Option<f64>, rate: Option<f64>| Some(joules? * rate?);
+        let per_million = |joules, rate| times(joules, rate).map(|token| MILLION * token);
+        let over = |service: Option<f64>, cost: Option<f64>| Some(service? / cost?).filter(|ratio| ratio.is_finite());
+        let (input_cost, output_cost) = (per_million(input, price), per_million(output, price));
+        let request_cost = times(request_energy_j, price);
+        let api = terms.api_price;
+        let api_request = api.and_then(|api| work.each_phase(Some(api.input / MILLION), Some(api.output / MILLION)));
+        let battery_j = terms.battery.map(|battery| battery.0.get());
+        let battery_requests = over(battery_j, request_energy_j);
+        let request_s = work.prefill_s.unwrap_or(0.0) + work.decode_s.unwrap_or(0.0);
+        Self {
+            request_energy_j,
+            prefill_action_j_s_per_token: times(input, work.prefill_s),
+            decode_action_j_s_per_token: times(output, work.decode_s),
+            currency: terms.currency().ok().flatten(),
+            input_cost_per_million_tokens: input_cost,
+            output_cost_per_million_tokens: output_cost,
+            request_cost,
+            input_api_price_over_cost: over(api.map(|api| api.input), input_cost),
+            output_api_price_over_cost: over(api.map(|api| api.output), output_cost),
+            request_api_price_over_cost: over(api_request, request_cost),
+            input_co2_kg_per_million_tokens: per_million(input, carbon),
+            output_co2_kg_per_million_tokens: per_million(output, carbon),
+            request_co2_kg: times(request_energy_j, carbon),
+            battery_j,
+            battery_requests,
+            battery_s: battery_requests.map(|requests| requests * request_s),
+            reading_speed_tokens_per_s: work.sequence_tokens_per_s.map(|_| terms.reading_speed.0),
+            reading_speed_met: work.sequence_tokens_per_s.map(|rate| rate >= terms.reading_speed.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Joules;
+
+    fn near(found: Option<f64>, expected: f64) {
+        let found = found.unwrap_or(f64::NAN);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    /// 512 prompt tokens in 8 s at 0.6 J, 128 generated in 25.6 s at 2.85 J.
+    fn work() -> Work {
+        Work {
+            prompt_tokens: 512.0,
+            generated_tokens: 128.0,
+            prefill_s: Some(8.0),
+            decode_s: Some(25.6),
+            prefill_energy_j_per_token: Some(0.6),
+            decode_energy_j_per_token: Some(2.85),
+            sequence_tokens_per_s: Some(5.0),
+        }
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            price: "20 cents/kWh".parse().ok(),
+            api_price: "0.15,0.60".parse().ok(),
+            battery: Some(Battery(Joules(67_824.0))),
+            reading_speed: ReadingSpeed(5.3),
+            grid: "400 gCO2/kWh".parse().ok(),
+        }
+    }
+
+    #[test]
+    fn the_figures_are_those_worked_by_hand() {
+        let economy = Economy::of(&work(), &terms());
+        // 512 · 0.6 + 128 · 2.85 = 307.2 + 364.8
+        near(economy.request_energy_j, 672.0);
+        // 307.2 J at 512/8 = 64 tokens/s; 364.8 J at 128/25.6 = 5 tokens/s
+        near(economy.prefill_action_j_s_per_token, 4.8);
+        near(economy.decode_action_j_s_per_token, 72.96);
+        // 2.85e6 J = 0.791_666 kWh at 0.20
+        near(economy.output_cost_per_million_tokens, 0.158_333_333_333);
+        near(economy.input_cost_per_million_tokens, 0.033_333_333_333);
+        // The study's 3.79 and 4.46 times as much (arXiv 2503.09114, section 6.3) are of its unrounded 15.811 and 3.361 cents.
+        near(economy.output_api_price_over_cost, 3.789_473_684);
+        near(economy.input_api_price_over_cost, 4.5);
+        // (512 · 0.15 + 128 · 0.60) / 1e6 = 1.536e-4 over 672 · 0.20 / 3.6e6 = 3.7333e-5
+        near(economy.request_api_price_over_cost, 4.114_285_714);
+        near(economy.output_co2_kg_per_million_tokens, 0.316_666_666_667);
+        // 67 824 / 672 = 100.93 requests of 33.6 s
+        near(economy.battery_requests, 100.928_571_428_6);
+        near(economy.battery_s, 3391.2);
+        assert_eq!(economy.reading_speed_met, Some(false), "5.0 < 5.3");
+    }
+
+    #[test]
+    fn what_does_not_apply_is_none() {
+        let nothing = Economy::of(&Work::default(), &terms());
+        assert_eq!(
+            nothing,
+            Economy {
+                battery_j: Some(67_824.0),
+                ..Economy::default()
+            }
+        );
+        let without_prompt = Work {
+            prompt_tokens: 0.0,
+            prefill_s: None,
+            prefill_energy_j_per_token: None,
+            ..work()
+        };
+        near(Economy::of(&without_prompt, &terms()).request_energy_j, 364.8);
+        let no_power = Work {
+            prefill_energy_j_per_token: None,
+            decode_energy_j_per_token: None,
+            ..work()
+        };
+        let economy = Economy::of(&no_power, &terms());
+        assert_eq!((economy.request_energy_j, economy.battery_s), (None, None));
+        assert_eq!(economy.reading_speed_met, Some(false));
+        let free = Terms {
+            price: "0/kWh".parse().ok(),
+            ..terms()
+        };
+        let economy = Economy::of(&work(), &free);
+        assert_eq!(
+            (economy.request_cost, economy.request_api_price_over_cost),
+            (Some(0.0), None)
+        );
+        let default = Economy::of(&work(), &Terms::default());
+        assert_eq!(
+            (default.request_cost, default.battery_requests, default.request_co2_kg),
+            (None, None, None)
+        );
+    }
+}
