@@ -4,6 +4,7 @@ use super::failure::Failure;
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::device::BackendKind;
+use edgeprof::economy::{ApiPrice, Battery, CarbonIntensity, EnergyPrice, ReadingSpeed, Terms};
 use edgeprof::quant::CacheType;
 use edgeprof::scenario::{Formulas, Workload};
 use std::path::PathBuf;
@@ -81,6 +82,42 @@ impl From<FormulaSet> for Formulas {
             FormulaSet::Exact => Self::Exact,
             FormulaSet::Edgeprofiler => Self::Edgeprofiler,
         }
+    }
+}
+
+/// What energy, tokens and time are worth to whoever asks.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Economy")]
+pub struct EconomyArgs {
+    /// Price of energy, in any currency: `0.20/kWh`, `0.20 EUR/kWh`, `$0.20/kWh`, `20 cents/kWh`
+    #[arg(long, value_name = "PRICE")]
+    price: Option<EnergyPrice>,
+    /// What a service takes for a million input and a million output tokens, in the currency of --price: `0.15,0.60`
+    #[arg(long, value_name = "IN,OUT")]
+    api_price: Option<ApiPrice>,
+    /// Energy of a charged battery: `18.84Wh`, `67.8 kJ`, `5000 mAh @ 3.85 V` [default: the device's own, if it has one]
+    #[arg(long, value_name = "ENERGY")]
+    battery: Option<Battery>,
+    /// Speed at which the output is read: tokens per second, or `4 words/s`, `240 wpm` [default: 5.3, which is 4 words/s]
+    #[arg(long, value_name = "SPEED")]
+    reading_speed: Option<ReadingSpeed>,
+    /// Carbon intensity of the grid: `400gCO2/kWh`
+    #[arg(long, value_name = "INTENSITY")]
+    grid: Option<CarbonIntensity>,
+}
+
+impl EconomyArgs {
+    /// The terms stated.
+    pub fn terms(&self) -> Result<Terms, Failure> {
+        let terms = Terms {
+            price: self.price,
+            api_price: self.api_price,
+            battery: self.battery,
+            reading_speed: self.reading_speed.unwrap_or_default(),
+            grid: self.grid,
+        };
+        terms.currency().map_err(Failure::new)?;
+        Ok(terms)
     }
 }
 

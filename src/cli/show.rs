@@ -201,7 +201,11 @@ fn device(entry: &Arc<Entry<Device>>) -> Sheet {
         items.push(format!("power modes {} (default {mode})", modes.join(", ")));
     }
     if let Some(price) = &device.price {
-        items.push(format!("price {} {} ({})", price.amount, price.currency, price.source));
+        let date = price.date.as_ref().map_or(String::new(), |date| format!("{date}, "));
+        items.push(format!(
+            "price {} {} ({date}{})",
+            price.amount, price.currency, price.source
+        ));
     }
     sheet.items(items);
     let (numbers, sources) = facts::numbers(device, device.facts());

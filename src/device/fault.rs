@@ -116,6 +116,21 @@ pub enum FaultKind {
         /// the code as written
         currency: String,
     },
+    /// The date of a price is not a year, or year and month.
+    #[error("`{date}` is not a date; write a year, or year and month as `2025-03`")]
+    NotADate {
+        /// the date as written
+        date: String,
+    },
+}
+
+/// `2025` or `2025-03`.
+fn is_date(text: &str) -> bool {
+    let digits = |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('-') {
+        Some((year, month)) => digits(year, 4) && digits(month, 2) && ("01"..="12").contains(&month),
+        None => digits(text, 4),
+    }
 }
 
 fn gib(bytes: Bytes) -> f64 {
@@ -160,6 +175,10 @@ impl Device {
             let is_code = price.currency.len() == 3 && price.currency.bytes().all(|b| b.is_ascii_uppercase());
             require(is_code, &["price", "currency"], || FaultKind::NotACurrency {
                 currency: price.currency.clone(),
+            })?;
+            let date = price.date.as_deref();
+            require(date.is_none_or(is_date), &["price", "date"], || FaultKind::NotADate {
+                date: date.unwrap_or_default().to_owned(),
             })?;
         }
         Ok(())

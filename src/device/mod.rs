@@ -233,6 +233,8 @@ pub struct Price {
     pub amount: f64,
     /// ISO 4217 code.
     pub currency: String,
+    /// When it was asked: a year, or year and month (`2025-03`).
+    pub date: Option<String>,
     /// Key in [`Device::sources`].
     pub source: String,
 }

@@ -2,6 +2,9 @@
 
 use super::money::common;
 use super::{ApiPrice, Battery, CarbonIntensity, Currency, EnergyPrice, MILLION, MoneyError, ReadingSpeed};
+use crate::device::Device;
+use crate::perf::Prediction;
+use crate::scenario::Workload;
 
 /// What the reader states.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -28,6 +31,16 @@ impl Terms {
             self.price.and_then(|price| price.currency),
             self.api_price.and_then(|price| price.currency),
         )
+    }
+
+    /// The terms on a device: its own battery, if it has one and no other was stated.
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        let own = device.power.as_ref().and_then(|power| power.battery.as_ref());
+        Self {
+            battery: self.battery.or(own.map(|battery| Battery(battery.value))),
+            ..*self
+        }
     }
 }
 
@@ -92,6 +105,21 @@ pub struct Economy {
 }
 
 impl Work {
+    /// What `prediction` says of `workload`.
+    #[must_use]
+    pub fn of(workload: &Workload, prediction: &Prediction<'_>) -> Self {
+        let (sequences, generated) = (workload.sequences as f64, workload.generate as f64);
+        Self {
+            prompt_tokens: workload.prompt as f64 * sequences,
+            generated_tokens: generated * sequences,
+            prefill_s: prediction.prefill_s,
+            decode_s: prediction.decode_s_per_token.map(|step| step * generated),
+            prefill_energy_j_per_token: prediction.prefill_energy_j_per_token,
+            decode_energy_j_per_token: prediction.decode_energy_j_per_token,
+            sequence_tokens_per_s: prediction.decode_s_per_token.map(|step| 1.0 / step),
+        }
+    }
+
     /// Energy of the request: of the phases that it has, if it is known of each.
     fn energy_j(&self) -> Option<f64> {
         self.each_phase(self.prefill_energy_j_per_token, self.decode_energy_j_per_token)

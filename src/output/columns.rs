@@ -124,6 +124,48 @@ const COLUMNS: &[Column] = &[
     ("decode_energy_j_per_token_high", |r| {
         r.intervals.decode_energy_j_per_token.map(|[_, high]| high).into()
     }),
+    ("request_energy_j", |r| r.economy.request_energy_j.into()),
+    ("prefill_action_j_s_per_token", |r| {
+        r.economy.prefill_action_j_s_per_token.into()
+    }),
+    ("decode_action_j_s_per_token", |r| {
+        r.economy.decode_action_j_s_per_token.into()
+    }),
+    ("currency", |r| {
+        r.economy.currency.as_ref().map(crate::economy::Currency::code).into()
+    }),
+    ("input_cost_per_million_tokens", |r| {
+        r.economy.input_cost_per_million_tokens.into()
+    }),
+    ("output_cost_per_million_tokens", |r| {
+        r.economy.output_cost_per_million_tokens.into()
+    }),
+    ("request_cost", |r| r.economy.request_cost.into()),
+    ("input_api_price_over_cost", |r| {
+        r.economy.input_api_price_over_cost.into()
+    }),
+    ("output_api_price_over_cost", |r| {
+        r.economy.output_api_price_over_cost.into()
+    }),
+    ("request_api_price_over_cost", |r| {
+        r.economy.request_api_price_over_cost.into()
+    }),
+    ("input_co2_kg_per_million_tokens", |r| {
+        r.economy.input_co2_kg_per_million_tokens.into()
+    }),
+    ("output_co2_kg_per_million_tokens", |r| {
+        r.economy.output_co2_kg_per_million_tokens.into()
+    }),
+    ("request_co2_kg", |r| r.economy.request_co2_kg.into()),
+    ("battery_j", |r| r.economy.battery_j.into()),
+    ("battery_requests", |r| r.economy.battery_requests.into()),
+    ("battery_s", |r| r.economy.battery_s.into()),
+    ("reading_speed_tokens_per_s", |r| {
+        r.economy.reading_speed_tokens_per_s.into()
+    }),
+    ("reading_speed_met", |r| {
+        r.economy.reading_speed_met.map_or(Cell::None, Cell::Truth)
+    }),
     ("prefill_bound", |r| {
         r.bound.prefill.map(crate::perf::Bound::name).into()
     }),
@@ -163,6 +205,11 @@ pub fn comparison(records: &[Record]) -> Grid {
             number::rate(high)
         )
     }
+    fn cost(record: &Record, amount: Option<f64>) -> String {
+        amount
+            .map(|amount| number::money(amount, record.economy.currency.as_ref()))
+            .unwrap_or_default()
+    }
     const SHOWN: &[Shown] = &[
         ("model", Align::Left, |r| r.model.clone()),
         ("hardware", Align::Left, |r| match &r.power_mode {
@@ -197,6 +244,23 @@ pub fn comparison(records: &[Record]) -> Grid {
             shown(r.decode_energy_j_per_token.or(r.energy_j_per_token), |j| {
                 number::significant(j, 3)
             })
+        }),
+        ("cost of 1M in", Align::Right, |r| {
+            cost(r, r.economy.input_cost_per_million_tokens)
+        }),
+        ("1M out", Align::Right, |r| {
+            cost(r, r.economy.output_cost_per_million_tokens)
+        }),
+        ("of API price", Align::Right, |r| {
+            shown(r.economy.request_api_price_over_cost, |ratio| {
+                number::percent(1.0 / ratio)
+            })
+        }),
+        ("CO2 of 1M out", Align::Right, |r| {
+            shown(r.economy.output_co2_kg_per_million_tokens, number::kilograms)
+        }),
+        ("requests per battery", Align::Right, |r| {
+            shown(r.economy.battery_requests, |requests| number::count(requests.floor()))
         }),
         ("calibration", Align::Left, |r| {
             r.basis.calibration.clone().unwrap_or_default()

@@ -1,5 +1,7 @@
 //! Numbers as people read them. Prefixes exist only here: everywhere else values are in base SI units.
 
+use crate::economy::Currency;
+
 /// A number with its prefix and unit, to four significant digits.
 fn scaled(value: f64, unit: &str, prefixes: &[(&str, f64)]) -> String {
     let Some(&last) = prefixes.last() else {
@@ -96,6 +98,44 @@ pub fn joules(value: f64) -> String {
     scaled(value, "J", &DECIMAL)
 }
 
+/// A mass: `316.7 g`, `1.200 kg`.
+#[must_use]
+pub fn kilograms(value: f64) -> String {
+    if value == 0.0 {
+        "0 g".to_owned()
+    } else {
+        scaled(1000.0 * value, "g", &DECIMAL)
+    }
+}
+
+/// An amount of money to three digits: `0.158 USD`.
+#[must_use]
+pub fn money(amount: f64, currency: Option<&Currency>) -> String {
+    let digits = if amount.abs() < 1000.0 { 3 } else { 0 };
+    let text = if digits > 0 {
+        significant(amount, digits)
+    } else {
+        count(amount)
+    };
+    currency.map_or_else(|| text.clone(), |currency| format!("{text} {currency}"))
+}
+
+/// A long time in the unit that suits it: `33.60 s`, `12.30 min`, `3.40 h`, `2.10 days`, `14.9 years`.
+#[must_use]
+pub fn long_time(seconds: f64) -> String {
+    const UNITS: [(&str, f64); 4] = [
+        ("years", 31_557_600.0),
+        ("days", 86_400.0),
+        ("h", 3600.0),
+        ("min", 60.0),
+    ];
+    match UNITS.iter().find(|(_, unit)| seconds >= 2.0 * unit) {
+        Some((name, unit)) if seconds / unit < 1000.0 => format!("{} {name}", significant(seconds / unit, 3)),
+        Some((name, unit)) => format!("{} {name}", count(seconds / unit)),
+        None => self::seconds(seconds),
+    }
+}
+
 /// A number of operations: `2.235 GFLOP`.
 #[must_use]
 pub fn flops(value: f64) -> String {
@@ -158,6 +198,24 @@ mod tests {
         assert_eq!(quantity(17.1e9, "B/s"), "17.10 GB/s");
         assert_eq!(quantity(60e-12, "J/B"), "60.00 pJ/B");
         assert_eq!(flops(2.2351e9), "2.235 GFLOP");
+    }
+
+    #[test]
+    fn money_mass_and_long_times_are_told_as_people_tell_them() {
+        assert_eq!(money(0.158_333, Currency::from_code("usd").as_ref()), "0.158 USD");
+        assert_eq!(
+            (money(598.8, None), money(12_345.6, None)),
+            ("599".to_owned(), "12 346".to_owned())
+        );
+        assert_eq!(
+            (kilograms(0.316_667), kilograms(0.0)),
+            ("316.7 g".to_owned(), "0 g".to_owned())
+        );
+        // 15 · 365.25 days; 3391.2 s = 56.52 min
+        assert_eq!(long_time(473_364_000.0), "15.0 years");
+        assert_eq!(long_time(3391.2), "56.5 min");
+        assert_eq!(long_time(33.6), "33.60 s");
+        assert_eq!(long_time(3.6e12), "114 077 years");
     }
 
     #[test]

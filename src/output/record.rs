@@ -4,6 +4,7 @@
 
 use crate::calibration::{Origin, Phase};
 use crate::device::{BackendKind, Device};
+use crate::economy::{Economy, Terms, Work};
 use crate::model::Model;
 use crate::perf::paper::PaperPrediction;
 use crate::perf::{Bound, Intervals, Prediction};
@@ -91,6 +92,9 @@ pub struct Record {
     pub prefill_energy_j_per_token: Option<f64>,
     /// Energy of a decoded token.
     pub decode_energy_j_per_token: Option<f64>,
+    /// What the energy comes to; its keys stand among the others.
+    #[serde(flatten)]
+    pub economy: Economy,
     /// What bounds each phase.
     pub bound: BoundRecord,
     /// 90 % intervals.
@@ -185,7 +189,7 @@ fn finite(value: f64) -> Option<f64> {
 }
 
 impl Record {
-    /// The record of an exact prediction.
+    /// The record of an exact prediction, its economy that of the default [`Terms`].
     #[must_use]
     pub fn exact(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>, notes: Vec<String>) -> Self {
         let calibration = prediction.basis.calibration;
@@ -233,6 +237,10 @@ impl Record {
             energy_j_per_token: prediction.energy_j_per_token,
             prefill_energy_j_per_token: prediction.prefill_energy_j_per_token,
             decode_energy_j_per_token: prediction.decode_energy_j_per_token,
+            economy: Economy::of(
+                &Work::of(&scenario.workload, prediction),
+                &Terms::default().on(scenario.device),
+            ),
             bound: BoundRecord {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
@@ -309,6 +317,7 @@ impl Record {
             energy_j_per_token: Some(prediction.energy_j_per_token),
             prefill_energy_j_per_token: None,
             decode_energy_j_per_token: None,
+            economy: Economy::default(),
             bound: BoundRecord {
                 prefill: None,
                 decode: Some(bound),

@@ -6,7 +6,7 @@ use edgeprof::calibrate::synthetic;
 use insta::assert_snapshot;
 use std::path::Path;
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/data");
+pub const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/data");
 
 /// The program, with no user data but the test's.
 pub fn edgeprof() -> Command {
@@ -18,7 +18,7 @@ pub fn edgeprof() -> Command {
 }
 
 /// Exit code, stdout and stderr of a command line, as one text.
-fn run(arguments: &str) -> String {
+pub fn run(arguments: &str) -> String {
     let output = edgeprof().args(arguments.split_whitespace()).output().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     format!(

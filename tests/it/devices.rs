@@ -263,12 +263,12 @@ fn each_mistake_in_a_file_is_told_where_it_stands() {
         (
             "value = 4,",
             "value = 0,",
-            "line 25, column 19: backends.cpu.cores: this must be above zero",
+            "line 26, column 19: backends.cpu.cores: this must be above zero",
         ),
         (
             "value = 4,",
             "value = -4,",
-            "line 25, column 19: invalid value: integer `-4`, expected u64",
+            "line 26, column 19: invalid value: integer `-4`, expected u64",
         ),
         (
             r#"default_backend = "cpu""#,
@@ -293,12 +293,17 @@ fn each_mistake_in_a_file_is_told_where_it_stands() {
         (
             "[sources.brief]",
             "[sources.web]\nevidence = \"measured\"\ntext = \"x\"\n[sources.brief]",
-            "line 39, column 10: sources.web: no number cites this source; cite it or remove it",
+            "line 40, column 10: sources.web: no number cites this source; cite it or remove it",
         ),
         (
             "amount = 97",
             "amount = nan",
             "line 19, column 10: price.amount: NaN is not a price; it must be a finite number of zero or more",
+        ),
+        (
+            "date = \"2025-03\"",
+            "date = \"2025-13\"",
+            "line 21, column 8: price.date: `2025-13` is not a date; write a year, or year and month as `2025-03`",
         ),
         (
             r#"["raspberry pi 5","#,
@@ -308,7 +313,7 @@ fn each_mistake_in_a_file_is_told_where_it_stands() {
         (
             "[backends.cpu.peaks]",
             "[power_modes.eco]\nclocks = { cuda = { value = \"1 GHz\", source = \"brief\" } }\n[backends.cpu.peaks]",
-            "line 34, column 2: power_modes: with power modes, `default_power_mode` must say which one the peaks and clocks are stated for",
+            "line 35, column 2: power_modes: with power modes, `default_power_mode` must say which one the peaks and clocks are stated for",
         ),
     ] {
         let error = error(from, to);

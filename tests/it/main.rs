@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod cli_json;
 mod devices;
+mod economy;
 #[cfg(feature = "figures")]
 mod figures;
 mod fit;

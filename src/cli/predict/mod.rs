@@ -1,5 +1,6 @@
 //! `predict`: the figures of models on devices.
 
+mod economy;
 mod explain;
 pub mod question;
 mod screen;
@@ -23,6 +24,7 @@ Examples:
   edgeprof predict --model llama-3.2-1b --hw pi5,orin-nano-super --prec q4_0,q8_0 --format markdown
   edgeprof predict --model ./my-model.gguf --hw host --prompt 0 --generate 128 --depth 512
   edgeprof predict --model tinyllama --hw pi5 --prec int4 --explain
+  edgeprof predict --model tinyllama --hw pi5 --price '0.20 EUR/kWh' --battery 18.84Wh --grid 400gCO2/kWh
   edgeprof predict --model edgeprofiler-tinyllama --hw edgeprofiler-pi4 --prec int8 --formulas edgeprofiler")]
 pub struct Predict {
     #[command(flatten)]

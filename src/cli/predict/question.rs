@@ -1,10 +1,11 @@
 //! From names to answers: every combination of model, device, backend and precision.
 
-use crate::cli::arguments::{Backend, CalibrationArgs, CatalogArgs, FormulaSet, WorkloadArgs};
+use crate::cli::arguments::{Backend, CalibrationArgs, CatalogArgs, EconomyArgs, FormulaSet, WorkloadArgs};
 use crate::cli::failure::Failure;
 use clap::Args;
 use edgeprof::catalog::{Catalog, Choice, Entry};
 use edgeprof::device::{BackendKind, Device};
+use edgeprof::economy::{Economy, Work};
 use edgeprof::model::{Knowledge, Model};
 use edgeprof::output::{self, PaperQuestion, Record};
 use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
@@ -48,6 +49,8 @@ pub struct QuestionArgs {
     #[command(flatten)]
     pub workload: WorkloadArgs,
     #[command(flatten)]
+    pub economy: EconomyArgs,
+    #[command(flatten)]
     pub calibration: CalibrationArgs,
     #[command(flatten)]
     pub catalog: CatalogArgs,
@@ -69,6 +72,8 @@ pub struct Exact<'a> {
     pub scenario: Scenario<'a>,
     /// The answer.
     pub prediction: Prediction<'a>,
+    /// What its energy comes to.
+    pub economy: Economy,
     /// What a reader should know.
     pub notes: Vec<String>,
     /// The paper's equations on the same, where they can be asked.
@@ -93,7 +98,10 @@ impl Answer<'_> {
     /// The answer as one flat record.
     pub fn record(&self) -> Record {
         match self {
-            Self::Exact(exact) => Record::exact(exact.model, &exact.scenario, &exact.prediction, exact.notes.clone()),
+            Self::Exact(exact) => Record {
+                economy: exact.economy,
+                ..Record::exact(exact.model, &exact.scenario, &exact.prediction, exact.notes.clone())
+            },
             Self::Paper(paper) => Record::paper(&paper.question, &paper.prediction, paper.notes()),
         }
     }
@@ -285,6 +293,7 @@ fn one(
     take(&Answer::Exact(Box::new(Exact {
         model,
         scenario,
+        economy: Economy::of(&Work::of(&workload, &prediction), &asked.economy.terms()?.on(device)),
         prediction,
         notes,
         paper,

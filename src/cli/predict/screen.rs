@@ -22,6 +22,7 @@ pub fn render(answer: &Answer<'_>) -> String {
                 model,
                 scenario,
                 prediction,
+                economy,
                 notes,
                 paper,
             } = &**exact;
@@ -29,6 +30,7 @@ pub fn render(answer: &Answer<'_>) -> String {
                 asked(model, scenario),
                 speed(scenario, prediction),
                 memory(model, scenario, prediction),
+                super::economy::section(economy, prediction),
                 compared(scenario, prediction, paper.as_ref()),
                 rests_on(prediction, notes, paper.as_ref()),
             ]
