@@ -234,10 +234,10 @@ impl<'a> Part<'a> {
             }
         };
         let mut streamed = 0.0;
-        for term in self.terms(phase).as_slice() {
-            add(term.factor.index(), term.factor.sign() * term.seconds);
+        for (term, contribution) in self.terms(phase).contributions() {
+            add(term.factor.index(), term.factor.sign() * contribution);
             if term.factor == FactorId::Memory {
-                streamed += term.seconds;
+                streamed += contribution;
             }
         }
         let mut variance = 0.0;

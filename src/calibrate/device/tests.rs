@@ -176,7 +176,7 @@ fn three_points_are_better_than_one() {
         let unseen = bench(vec![measurement("llama-3.2-1b", "q4_0", Phase::Prefill, 0)], &truth);
         unseen.rows[0].point().unwrap().log_error(&found.fit.calibration).abs()
     };
-    assert!(error(3) < 0.1 && error(3) < error(1), "{} {}", error(3), error(1));
+    assert!(error(3) < 0.12 && error(3) < error(1), "{} {}", error(3), error(1));
 }
 
 #[test]

@@ -151,8 +151,8 @@ fn residual(point: &Point<'_>, calibration: &Calibration) -> Residual {
     let seconds = terms.seconds();
     let mut derivatives: Vec<(FactorId, f64)> = Vec::with_capacity(12);
     let mut streamed = 0.0;
-    for term in terms.as_slice() {
-        let share = term.seconds / seconds * term.factor.sign();
+    for (term, contribution) in terms.contributions() {
+        let share = contribution / seconds * term.factor.sign();
         match derivatives.iter_mut().find(|(factor, _)| *factor == term.factor) {
             Some((_, sum)) => *sum += share,
             None => derivatives.push((term.factor, share)),

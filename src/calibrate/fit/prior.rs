@@ -4,7 +4,6 @@
 
 use crate::calibration::{FactorId, Phase};
 use crate::device::BackendKind;
-use crate::quant::BlockType;
 
 /// The belief about one factor: a mean, and how it spreads at each level of the pooled fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,25 +47,25 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
             class: 0.6,
             device: 0.4,
         },
-        FactorId::Compute(Phase::Prefill, block_type) => compute(0.30, block_type),
-        FactorId::Compute(Phase::Decode, block_type) => compute(0.25, block_type),
+        FactorId::Compute(Phase::Prefill, _) => compute(0.30),
+        FactorId::Compute(Phase::Decode, _) => compute(0.25),
         FactorId::Attention(Phase::Prefill) => Prior {
             mean: if cpu { 0.05 } else { 0.15 },
             root: 1.0,
             class: 0.6,
-            device: 0.35,
+            device: 0.6,
         },
         FactorId::Attention(Phase::Decode) => Prior {
             mean: 0.1,
             root: 1.0,
             class: 0.6,
-            device: 0.35,
+            device: 0.6,
         },
         FactorId::Operation(_) => Prior {
             mean: 2e-6,
             root: 0.7,
-            class: 0.6,
-            device: 0.4,
+            class: 0.5,
+            device: 0.3,
         },
         FactorId::Pass(Phase::Prefill) => Prior {
             mean: 1e-3,
@@ -84,11 +83,10 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
 }
 
 /// Block types differ by what it takes to unpack them.
-fn compute(utilization: f64, block_type: BlockType) -> Prior {
-    let spread = if block_type.is_plain() { 0.6 } else { 0.35 };
+const fn compute(utilization: f64) -> Prior {
     Prior {
         mean: utilization,
-        root: spread,
+        root: 0.6,
         class: 0.35,
         device: 0.12,
     }

@@ -9,7 +9,7 @@ use edgeprof::model::Model;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::Prediction;
 use edgeprof::perf::energy::{self, Energy};
-use edgeprof::perf::latency::{Machine, Term, TermKind, Terms};
+use edgeprof::perf::latency::{Machine, Overlap, Term, TermKind, Terms};
 use edgeprof::quant::BlockType;
 use edgeprof::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -73,7 +73,11 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
         if total <= 0.0 {
             continue;
         }
-        line!(text, "{TITLE}{title}: {} = the sum of{TITLE:#}", number::seconds(total));
+        let made_of = match terms.overlap() {
+            Overlap::None => "the sum of",
+            Overlap::Partial => "√(reading² + arithmetic²) + fixed costs, of",
+        };
+        line!(text, "{TITLE}{title}: {} = {made_of}{TITLE:#}", number::seconds(total));
         let mut grid = Grid::new([
             ("term", Align::Left),
             ("amount", Align::Right),
@@ -84,15 +88,15 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
             ("share", Align::Right),
             ("factor from", Align::Left),
         ]);
-        for term in terms.as_slice() {
-            grid.row(row(term, phase, &machine, calibration, total));
+        for (term, contribution) in terms.contributions() {
+            grid.row(row(term, phase, &machine, calibration, contribution / total));
         }
         text.push_str(&grid.text("  "));
         text.push('\n');
     }
     line!(
         text,
-        "  seconds = amount / (nominal rate x factor); for costs, amount x factor"
+        "  seconds = amount / (nominal rate x factor); for costs, amount x factor; share: of the whole, what hides behind another left out"
     );
     if scenario.backend_kind == BackendKind::Cpu {
         line!(
@@ -107,7 +111,7 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     text
 }
 
-fn row(term: &Term, phase: Phase, machine: &Machine<'_>, calibration: &Calibration, total: f64) -> [String; 8] {
+fn row(term: &Term, phase: Phase, machine: &Machine<'_>, calibration: &Calibration, share: f64) -> [String; 8] {
     let factor = calibration.factor(term.factor);
     let (name, amount, rate) = match term.kind {
         TermKind::Weights => (
@@ -164,7 +168,7 @@ fn row(term: &Term, phase: Phase, machine: &Machine<'_>, calibration: &Calibrati
         term.factor.to_string(),
         value,
         number::seconds(term.seconds),
-        number::percent(term.seconds / total),
+        number::percent(share),
         factor_source(term.factor, calibration),
     ]
 }

@@ -4,11 +4,17 @@
 //! For a pass over `n` tokens at a context of `c` positions, with the device's bandwidth `B` and its peaks `P`:
 //!
 //! ```text
-//! t = ( (weight bytes + KV bytes + activation bytes) / (B · U_memory · g(threads))         stream
-//!     + Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))         multiply
-//!     + n · attention FLOPs(c) / (P · U_attention(phase)) )                                attend
-//!     + operations · t_operation(phase) + t_pass(phase)                                    fixed
+//! stream = (weight bytes + KV bytes + activation bytes) / (B · U_memory · g(threads))
+//! arithmetic = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
+//!            + n · attention FLOPs(c) / (P · U_attention(phase))
+//! fixed = operations · t_operation(phase) + t_pass(phase)
+//!
+//! t = stream + arithmetic + fixed              for a prompt
+//!     √(stream² + arithmetic²) + fixed         for a decoded token
 //! ```
+//!
+//! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it; the
+//! root of the sum of squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
 //!
 //! `g(threads)` is the share of the saturated bandwidth that so many cores draw. A mixture of experts streams the experts that
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
@@ -19,7 +25,7 @@ mod term;
 mod tests;
 
 pub use machine::Machine;
-pub use term::{Term, TermKind, Terms, Totals};
+pub use term::{Overlap, Term, TermKind, Terms, Totals};
 
 use crate::calibration::{FactorId, Phase};
 use crate::model::Attention;
@@ -143,7 +149,7 @@ pub fn mean_visible(window: f64, first: f64, length: f64) -> f64 {
 #[must_use]
 pub fn prefill(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
     let (sums, work) = (scenario.sums, &scenario.workload);
-    let mut terms = Terms::new();
+    let mut terms = Terms::new(Overlap::None);
     if work.prompt == 0 {
         return terms;
     }
@@ -206,7 +212,7 @@ pub fn prefill(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
 #[must_use]
 pub fn decode_step(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
     let (sums, work) = (scenario.sums, &scenario.workload);
-    let mut terms = Terms::new();
+    let mut terms = Terms::new(Overlap::Partial);
     if work.generate == 0 || sums.decoder.formats.is_empty() {
         return terms;
     }

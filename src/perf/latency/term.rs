@@ -41,15 +41,36 @@ pub struct Term {
 /// in prefill), of which the richest mixes have eight.
 const MOST_TERMS: usize = 16;
 
+/// How the seconds of streaming and of arithmetic make the time of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// One after the other: their sum.
+    None,
+    /// In part at once: the root of the sum of their squares.
+    Partial,
+}
+
+impl Overlap {
+    /// The time that a stream of `memory_s` and arithmetic of `compute_s` take together.
+    #[must_use]
+    pub fn together(self, memory_s: f64, compute_s: f64) -> f64 {
+        match self {
+            Self::None => memory_s + compute_s,
+            Self::Partial => (memory_s * memory_s + compute_s * compute_s).sqrt(),
+        }
+    }
+}
+
 /// The terms of a phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
     items: [Term; MOST_TERMS],
     len: usize,
+    overlap: Overlap,
 }
 
 impl Terms {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(overlap: Overlap) -> Self {
         const NOTHING: Term = Term {
             kind: TermKind::Pass,
             factor: FactorId::Memory,
@@ -60,7 +81,14 @@ impl Terms {
         Self {
             items: [NOTHING; MOST_TERMS],
             len: 0,
+            overlap,
         }
+    }
+
+    /// How streaming and arithmetic make the time.
+    #[must_use]
+    pub const fn overlap(&self) -> Overlap {
+        self.overlap
     }
 
     /// The terms.
@@ -103,10 +131,31 @@ impl Terms {
         self.len == 0
     }
 
-    /// Seconds of all terms.
+    /// Seconds of all terms together.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.as_slice().iter().map(|term| term.seconds).sum()
+        self.totals().seconds()
+    }
+
+    /// The seconds that each term adds to the whole, `term · ∂ seconds / ∂ term`, in the order of the terms. They sum to
+    /// [`Terms::seconds`]: a term that hides behind a longer one adds less than it takes by itself.
+    pub fn contributions(&self) -> impl Iterator<Item = (&Term, f64)> {
+        let Totals {
+            compute_s, memory_s, ..
+        } = self.totals();
+        let together = self.overlap.together(memory_s, compute_s);
+        let visible = move |part: f64| match self.overlap {
+            Overlap::Partial if together > 0.0 => part / together,
+            _ => 1.0,
+        };
+        self.as_slice().iter().map(move |term| {
+            let visible = match term.kind {
+                TermKind::Multiply | TermKind::Attend => visible(compute_s),
+                TermKind::Weights | TermKind::Cache | TermKind::Activations => visible(memory_s),
+                TermKind::Operations | TermKind::Pass => 1.0,
+            };
+            (term, term.seconds * visible)
+        })
     }
 
     /// The sums over the terms that the figures of a phase are made of.
@@ -126,6 +175,10 @@ impl Terms {
                 TermKind::Operations | TermKind::Pass => totals.overhead_s += term.seconds,
             }
         }
+        let Totals {
+            compute_s, memory_s, ..
+        } = totals;
+        totals.hidden_s = compute_s + memory_s - self.overlap.together(memory_s, compute_s);
         totals
     }
 }
@@ -143,13 +196,15 @@ pub struct Totals {
     pub memory_s: f64,
     /// Seconds of fixed costs.
     pub overhead_s: f64,
+    /// Seconds in which streaming and arithmetic run at once.
+    pub hidden_s: f64,
 }
 
 impl Totals {
-    /// `compute + memory + overhead`.
+    /// `compute + memory + overhead - hidden`.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.compute_s + self.memory_s + self.overhead_s
+        self.compute_s + self.memory_s + self.overhead_s - self.hidden_s
     }
 }
 
@@ -163,6 +218,7 @@ impl std::ops::Add for Totals {
             compute_s: self.compute_s + other.compute_s,
             memory_s: self.memory_s + other.memory_s,
             overhead_s: self.overhead_s + other.overhead_s,
+            hidden_s: self.hidden_s + other.hidden_s,
         }
     }
 }

@@ -80,7 +80,18 @@ fn a_decoded_token_reads_and_multiplies_every_weight_once() {
     // 100 operations of 2 µs and a pass of 100 µs
     close(totals.overhead_s, 300e-6);
     assert_eq!((totals.flops, totals.bytes), (2e9, 0.5e9));
-    close(decode.seconds(), totals.seconds());
+    // half of each hides behind the other where they are alike: √(M² + C²) + fixed
+    let expected = totals.memory_s.hypot(totals.compute_s) + 300e-6;
+    close(decode.seconds(), expected);
+    close(decode.contributions().map(|(_, seconds)| seconds).sum(), expected);
+}
+
+#[test]
+fn streaming_and_arithmetic_overlap_in_part() {
+    close(Overlap::Partial.together(3.0, 4.0), 5.0);
+    close(Overlap::None.together(3.0, 4.0), 7.0);
+    // never less than the longer of the two, never more than their sum
+    close(Overlap::Partial.together(3.0, 0.0), 3.0);
 }
 
 #[test]
@@ -137,6 +148,7 @@ fn energy_is_power_times_time_and_a_price_for_work() {
         compute_s: 0.5,
         memory_s: 0.25,
         overhead_s: 0.25,
+        hidden_s: 0.0,
     };
     let energy = energy::of_phase(&device, &device.backends[&device.default_backend], &totals).unwrap();
     // 2 W and 3 W for 1 s, 20 pJ/FLOP, 60 pJ/B
