@@ -1,61 +1,22 @@
-//! `reproduce`: what a paper publishes beside what edgeprof computes.
+//! EdgeProfiler (arXiv 2506.09061): its equations as printed, and its Table II by the exact formulas.
 
-use super::arguments::{CalibrationArgs, CatalogArgs};
-use super::failure::Failure;
-use super::sink;
-use anstyle::Style;
-use clap::{Args, ValueEnum};
+use super::comparison::{Comparison, grid, held};
+use super::{Format, Question, Report};
+use crate::cli::failure::Failure;
 use edgeprof::catalog::{Catalog, Choice};
-use edgeprof::output::{Align, Grid, number};
+use edgeprof::output::number;
 use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
 use edgeprof::perf::predict;
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{Scenario, Workload};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-
-const TITLE: Style = Style::new().bold();
+use serde::Deserialize;
 
 /// What the paper publishes.
-const EDGEPROFILER: &str = include_str!(concat!(
+const PUBLISHED: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/reports/edgeprofiler/published.toml"
 ));
-
-/// Reproduce the published figures of a paper: computed, published, difference
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  edgeprof reproduce edgeprofiler")]
-pub struct Reproduce {
-    /// The paper
-    #[arg(value_enum)]
-    paper: Paper,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
-    /// Write to a file instead of the standard output
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
-    #[command(flatten)]
-    calibration: CalibrationArgs,
-    #[command(flatten)]
-    catalog: CatalogArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Paper {
-    /// EdgeProfiler, arXiv 2506.09061
-    Edgeprofiler,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Markdown,
-    Json,
-}
 
 /// The file of what is published.
 #[derive(Debug, Deserialize)]
@@ -106,49 +67,25 @@ struct Row {
     speed: f64,
 }
 
-/// A published number beside ours.
-#[derive(Debug, Serialize)]
-struct Comparison {
-    case: String,
-    quantity: String,
-    /// Unit of the two numbers; none for a ratio.
-    unit: Option<&'static str>,
-    computed: f64,
-    published: f64,
-    printed: String,
-    /// Relative difference, `computed / published - 1`.
-    difference: f64,
-    /// Whether they agree as far as they should; none where no agreement is claimed.
-    holds: Option<bool>,
-    remark: String,
-}
-
-impl Reproduce {
-    /// Prints the comparison.
-    pub fn run(&self) -> Result<(), Failure> {
-        let catalog = self.catalog.open()?;
-        let Paper::Edgeprofiler = self.paper;
-        let published: Published = toml::from_str(EDGEPROFILER).map_err(Failure::new)?;
-        let equations = published
-            .figure
-            .iter()
-            .map(|figure| equation(&catalog, figure))
-            .collect::<Result<Vec<_>, _>>()?;
-        let table_2 = measured(&catalog, &published.table_2, &self.calibration.choice())?;
-        let text = match self.format {
-            Format::Json => {
-                let document = serde_json::json!({
-                    "schema": 1,
-                    "source": published.source,
-                    "equations": equations,
-                    "table_2": table_2,
-                });
-                format!("{document:#}\n")
-            }
-            format => screen(&published, &equations, &table_2, format),
-        };
-        sink::write(&text, self.output.as_deref())
-    }
+/// The comparison with EdgeProfiler.
+pub fn report(question: &Question) -> Result<Report, Failure> {
+    let catalog = question.catalog;
+    let published: Published = toml::from_str(PUBLISHED).map_err(Failure::new)?;
+    let equations = published
+        .figure
+        .iter()
+        .map(|figure| equation(catalog, figure))
+        .collect::<Result<Vec<_>, _>>()?;
+    let table_2 = measured(catalog, &published.table_2, question.choice)?;
+    Ok(Report {
+        text: screen(&published, &equations, &table_2, question.format),
+        document: serde_json::json!({
+            "schema": 1,
+            "source": published.source,
+            "equations": equations,
+            "table_2": table_2,
+        }),
+    })
 }
 
 /// The paper's equations with the inputs of a figure, as printed by the paper.
@@ -272,20 +209,12 @@ fn decimal(bytes: f64) -> String {
 }
 
 fn screen(published: &Published, equations: &[Comparison], table_2: &[Comparison], format: Format) -> String {
-    let set = |title: &str, grid: &Grid| match format {
-        Format::Markdown => format!("## {title}\n\n{}\n", grid.markdown()),
-        _ => format!("{TITLE}{title}{TITLE:#}\n{}\n", grid.text("  ")),
-    };
-    let held = |comparisons: &[Comparison]| {
-        let claimed = comparisons.iter().filter_map(|comparison| comparison.holds);
-        (claimed.clone().filter(|&holds| holds).count(), claimed.count())
-    };
     let (true_equations, all_equations) = held(equations);
     let (true_sizes, all_sizes) = held(table_2);
     let table = &published.table_2;
     [
-        set("Figures of the text, by equations 7 to 15", &grid(equations)),
-        set(
+        format.section("Figures of the text, by equations 7 to 15", &grid(equations)),
+        format.section(
             &format!(
                 "Table II (measured by the authors, device not stated), by the exact formulas on {} with a context of {}",
                 table.hardware, table.context
@@ -305,38 +234,4 @@ fn screen(published: &Published, equations: &[Comparison], table_2: &[Comparison
         ),
     ]
     .concat()
-}
-
-fn grid(comparisons: &[Comparison]) -> Grid {
-    let mut grid = Grid::new([
-        ("case", Align::Left),
-        ("quantity", Align::Left),
-        ("computed", Align::Right),
-        ("published", Align::Right),
-        ("difference", Align::Right),
-        ("holds", Align::Left),
-        ("remark", Align::Left),
-    ]);
-    for comparison in comparisons {
-        let computed = match comparison.unit {
-            Some("B") => format!("{} GB", number::significant(comparison.computed / 1e9, 4)),
-            Some(_) => number::seconds(comparison.computed),
-            None => format!("{}x", number::significant(comparison.computed, 3)),
-        };
-        grid.row([
-            comparison.case.clone(),
-            comparison.quantity.clone(),
-            computed,
-            comparison.printed.clone(),
-            format!("{:+.1} %", 100.0 * comparison.difference),
-            match comparison.holds {
-                Some(true) => "yes",
-                Some(false) => "no",
-                None => "",
-            }
-            .to_owned(),
-            comparison.remark.clone(),
-        ]);
-    }
-    grid
 }
