@@ -18,7 +18,7 @@ pub use origin::Origin;
 pub use shelf::Entry;
 
 use crate::calibration::Calibration;
-use crate::device::{BackendKind, Device, PaperConstants, host};
+use crate::device::{BackendKind, Device, PaperConstants, host, llmfit};
 use crate::model::{Model, ModelFile};
 use include_dir::{Dir, include_dir};
 use shelf::{Fault, Shelf};
@@ -116,13 +116,20 @@ impl Catalog {
         }
     }
 
-    /// The device of this id or alias, whatever its case, or in this `.toml` file; `host` is the machine that this runs on, unless
+    /// The device of this id or alias, whatever its case, or in this file: a `.toml`, or a `.json` that is a hardware profile of llmfit; `host` is the machine that this runs on, unless
     /// the user has a file of that name.
     ///
     /// # Errors
     /// If there is no such device, or its file is not one.
     pub fn device(&self, name: &str) -> Result<Arc<Entry<Device>>, CatalogError> {
         match folders::as_path(name) {
+            Some(path)
+                if path
+                    .extension()
+                    .is_some_and(|ending| ending.eq_ignore_ascii_case("json")) =>
+            {
+                self.profile(path)
+            }
             Some(path) => self.devices.read(path),
             None if name.eq_ignore_ascii_case(host::ID) && self.devices.find(host::ID).is_none() => self.host(),
             None => self.devices.get(name),
@@ -210,6 +217,30 @@ impl Catalog {
             aliases: Vec::new(),
             notes: host.notes,
             origin: Origin::Detected,
+        }))
+    }
+
+    /// The machine that a hardware profile of llmfit describes, with the catalogue's facts where the profile has none.
+    fn profile(&self, path: &Path) -> Result<Arc<Entry<Device>>, CatalogError> {
+        let text = std::fs::read_to_string(path).map_err(|source| CatalogError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let origin = Origin::File(path.to_owned());
+        let invalid = |source: Fault| CatalogError::Invalid {
+            kind: Kind::Device,
+            origin: origin.to_string(),
+            source,
+        };
+        let profile = llmfit::Profile::parse(&text).map_err(|error| invalid(error.into()))?;
+        let known: Vec<_> = self.device_ids().filter_map(|id| self.device(id).ok()).collect();
+        let imported =
+            llmfit::import(&profile, known.iter().map(|entry| &entry.value)).map_err(|error| invalid(error.into()))?;
+        Ok(Arc::new(Entry {
+            value: imported.device,
+            aliases: Vec::new(),
+            notes: imported.notes,
+            origin,
         }))
     }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod calibrate;
+mod export;
 mod facts;
 mod failure;
 mod format;
@@ -51,6 +52,7 @@ enum Command {
     Calibrate(Box<calibrate::Calibrate>),
     List(list::List),
     Show(show::Show),
+    Export(export::Export),
     Plot(Box<plot::Plot>),
     Reproduce(reproduce::Reproduce),
     Validate(validate::Validate),
@@ -65,6 +67,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Calibrate(calibrate) => calibrate.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
+        Command::Export(export) => export.run(),
         Command::Plot(plot) => plot.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
         Command::Validate(validate) => validate.run(),

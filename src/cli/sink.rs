@@ -24,3 +24,10 @@ pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
         }
     }
 }
+
+/// Says on stderr what a reader should know besides the text.
+pub fn note(text: &str) {
+    const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default().bold();
+    // With stderr closed there is nobody to tell.
+    let _ = anstream::stderr().write_all(format!("{NOTE}note:{NOTE:#} {text}\n").as_bytes());
+}

@@ -29,6 +29,7 @@ mod facts;
 mod fault;
 mod file;
 pub mod host;
+pub mod llmfit;
 
 pub use facts::Fact;
 pub use fault::{Fault, FaultKind};

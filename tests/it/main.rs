@@ -15,6 +15,7 @@ mod gguf;
 mod host;
 mod import;
 mod latex;
+mod llmfit;
 #[cfg(feature = "llama")]
 mod measure;
 mod memory;
