@@ -50,6 +50,8 @@
 //! | [`calibration`] | the factors that a data sheet cannot give, with their uncertainty |
 //! | [`perf`] | the closed forms: memory, latency, energy, the prediction; and the paper's equations ([`perf::paper`]) |
 //! | [`catalog`] | names to entries: shipped, of the user, or files anywhere |
+//! | [`economy`] | what energy comes to: money, carbon, batteries |
+//! | [`decide`] | which device, which setting, which model: answers made of predictions |
 //! | [`output`] | predictions as records and tables |
 //! | `figure` | predictions as figures for papers, each with its data (feature `figures`) |
 //! | [`calibrate`] | measurements and what is fitted to them: see below |
@@ -96,6 +98,7 @@
 pub mod calibrate;
 pub mod calibration;
 pub mod catalog;
+pub mod decide;
 pub mod device;
 pub mod economy;
 pub mod excerpt;

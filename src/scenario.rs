@@ -182,6 +182,52 @@ pub const MOST_TOKENS: u64 = 1 << 32;
 /// More sequences or threads than any machine runs side by side.
 pub const MOST_SIDE_BY_SIDE: u64 = 1 << 16;
 
+/// A device's backend of this kind; its own choice if none is asked for.
+///
+/// # Errors
+/// [`ScenarioError::NoBackend`]
+pub fn backend_of(device: &Device, asked: Option<BackendKind>) -> Result<(BackendKind, &Backend), ScenarioError> {
+    let kind = asked.unwrap_or(device.default_backend);
+    let backend = device.backends.get(&kind).ok_or_else(|| ScenarioError::NoBackend {
+        device: device.id.clone(),
+        backend: kind.name(),
+        known: device
+            .backends
+            .keys()
+            .map(|kind| kind.name())
+            .collect::<Vec<_>>()
+            .join(", "),
+    })?;
+    Ok((kind, backend))
+}
+
+/// A device's power mode of this name, whatever its case; the one it ships in if none is asked for, none if it has none.
+///
+/// # Errors
+/// [`ScenarioError::NoPowerMode`]
+pub fn power_mode_of<'a>(
+    device: &'a Device,
+    asked: Option<&str>,
+) -> Result<Option<(&'a str, &'a PowerMode)>, ScenarioError> {
+    let Some(asked) = asked.or(device.default_power_mode.as_deref()) else {
+        return Ok(None);
+    };
+    let found = device
+        .power_modes
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(asked));
+    let (name, mode) = found.ok_or_else(|| ScenarioError::NoPowerMode {
+        device: device.id.clone(),
+        mode: asked.to_owned(),
+        known: if device.power_modes.is_empty() {
+            "none".to_owned()
+        } else {
+            device.power_modes.keys().cloned().collect::<Vec<_>>().join(", ")
+        },
+    })?;
+    Ok(Some((name.as_str(), mode)))
+}
+
 /// One question.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario<'a> {
@@ -230,40 +276,8 @@ impl<'a> Scenario<'a> {
         power_mode: Option<&str>,
         workload: Workload,
     ) -> Result<Self, ScenarioError> {
-        let backend_kind = backend.unwrap_or(device.default_backend);
-        let backend = device
-            .backends
-            .get(&backend_kind)
-            .ok_or_else(|| ScenarioError::NoBackend {
-                device: device.id.clone(),
-                backend: backend_kind.name(),
-                known: device
-                    .backends
-                    .keys()
-                    .map(|kind| kind.name())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
-        let asked = power_mode.or(device.default_power_mode.as_deref());
-        let power_mode = match asked {
-            None => None,
-            Some(asked) => Some(
-                device
-                    .power_modes
-                    .iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case(asked))
-                    .map(|(name, mode)| (name.as_str(), mode))
-                    .ok_or_else(|| ScenarioError::NoPowerMode {
-                        device: device.id.clone(),
-                        mode: asked.to_owned(),
-                        known: if device.power_modes.is_empty() {
-                            "none".to_owned()
-                        } else {
-                            device.power_modes.keys().cloned().collect::<Vec<_>>().join(", ")
-                        },
-                    })?,
-            ),
-        };
+        let (backend_kind, backend) = backend_of(device, backend)?;
+        let power_mode = power_mode_of(device, power_mode)?;
         let Workload {
             prompt,
             generate,

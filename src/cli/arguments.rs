@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::device::BackendKind;
 use edgeprof::economy::{ApiPrice, Battery, CarbonIntensity, EnergyPrice, ReadingSpeed, Terms};
-use edgeprof::quant::CacheType;
+use edgeprof::model::Model;
+use edgeprof::quant::{CacheType, Precision};
 use edgeprof::scenario::{Formulas, Workload};
 use std::path::PathBuf;
 
@@ -82,6 +83,39 @@ impl From<FormulaSet> for Formulas {
             FormulaSet::Exact => Self::Exact,
             FormulaSet::Edgeprofiler => Self::Edgeprofiler,
         }
+    }
+}
+
+/// Precisions by name.
+#[derive(Debug, Clone, Args)]
+pub struct PrecisionArgs {
+    /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions` [default: that of a GGUF file, else int4]
+    #[arg(
+        long = "prec",
+        visible_alias = "precision",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    precision: Vec<String>,
+}
+
+impl PrecisionArgs {
+    /// Those named; none if none was.
+    pub fn named(&self) -> Result<Vec<Precision>, Failure> {
+        let parsed = self.precision.iter().map(|name| name.trim().parse::<Precision>());
+        parsed
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::new(error).hint("`edgeprof list precisions` shows them all"))
+    }
+
+    /// Those named, else the default of the model.
+    pub fn of(&self, model: &Model) -> Result<Vec<Precision>, Failure> {
+        let named = self.named()?;
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let stored = model.tensors.iter().all(|tensor| tensor.stored.is_some());
+        Ok(vec![if stored { Precision::Stored } else { Precision::Int4 }])
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use edgeprof::catalog::CatalogError;
+use edgeprof::decide::TargetError;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -75,6 +76,15 @@ impl From<CatalogError> for Failure {
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Catalog(error) => error.into(),
+            error => Self::new(error),
         }
     }
 }

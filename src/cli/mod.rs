@@ -5,6 +5,7 @@
 
 mod arguments;
 mod calibrate;
+mod compare;
 mod export;
 mod facts;
 mod failure;
@@ -49,6 +50,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Predict(Box<predict::Predict>),
+    Compare(Box<compare::Compare>),
     Calibrate(Box<calibrate::Calibrate>),
     List(list::List),
     Show(show::Show),
@@ -64,6 +66,7 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Predict(predict) => predict.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),

@@ -119,6 +119,9 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Cpu, Self::Cuda, Self::Metal, Self::Vulkan, Self::Opencl];
+
     /// The name in files and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

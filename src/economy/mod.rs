@@ -31,6 +31,7 @@ pub use battery::{Battery, BatteryError};
 pub use break_even::{BreakEven, Contender, Mix, MixError, break_even};
 pub use carbon::{CarbonError, CarbonIntensity};
 pub use figures::{Economy, Terms, Work};
+pub(crate) use money::common;
 pub use money::{ApiPrice, Currency, EnergyPrice, Money, MoneyError};
 pub use reading::{ReadingSpeed, ReadingSpeedError};
 

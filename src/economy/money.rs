@@ -114,7 +114,7 @@ pub enum MoneyError {
 }
 
 /// The one currency of two amounts, where what has none goes with any.
-pub(super) fn common(first: Option<Currency>, second: Option<Currency>) -> Result<Option<Currency>, MoneyError> {
+pub(crate) fn common(first: Option<Currency>, second: Option<Currency>) -> Result<Option<Currency>, MoneyError> {
     match (first, second) {
         (Some(first), Some(second)) if first != second => Err(MoneyError::TwoCurrencies { first, second }),
         (first, second) => Ok(first.or(second)),

@@ -108,27 +108,24 @@ pub fn kilograms(value: f64) -> String {
     }
 }
 
-/// An amount of money to three digits: `0.158 USD`.
+/// An amount of money, to the hundredth from one on and to three digits below: `97.00 USD`, `0.158 USD`.
 #[must_use]
 pub fn money(amount: f64, currency: Option<&Currency>) -> String {
-    let digits = if amount.abs() < 1000.0 { 3 } else { 0 };
-    let text = if digits > 0 {
-        significant(amount, digits)
-    } else {
-        count(amount)
+    let text = match amount.abs() {
+        size if size >= 1000.0 => count(amount),
+        size if size >= 1.0 => format!("{amount:.2}"),
+        _ => significant(amount, 3),
     };
     currency.map_or_else(|| text.clone(), |currency| format!("{text} {currency}"))
 }
 
+/// Seconds of a year of 365.25 days.
+pub const YEAR_S: f64 = 31_557_600.0;
+
 /// A long time in the unit that suits it: `33.60 s`, `12.30 min`, `3.40 h`, `2.10 days`, `14.9 years`.
 #[must_use]
 pub fn long_time(seconds: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [
-        ("years", 31_557_600.0),
-        ("days", 86_400.0),
-        ("h", 3600.0),
-        ("min", 60.0),
-    ];
+    const UNITS: [(&str, f64); 4] = [("years", YEAR_S), ("days", 86_400.0), ("h", 3600.0), ("min", 60.0)];
     match UNITS.iter().find(|(_, unit)| seconds >= 2.0 * unit) {
         Some((name, unit)) if seconds / unit < 1000.0 => format!("{} {name}", significant(seconds / unit, 3)),
         Some((name, unit)) => format!("{} {name}", count(seconds / unit)),
@@ -205,7 +202,7 @@ mod tests {
         assert_eq!(money(0.158_333, Currency::from_code("usd").as_ref()), "0.158 USD");
         assert_eq!(
             (money(598.8, None), money(12_345.6, None)),
-            ("599".to_owned(), "12 346".to_owned())
+            ("598.80".to_owned(), "12 346".to_owned())
         );
         assert_eq!(
             (kilograms(0.316_667), kilograms(0.0)),

@@ -6,6 +6,7 @@ mod calibrate;
 mod catalog;
 mod cli;
 mod cli_json;
+mod compare;
 mod devices;
 mod economy;
 #[cfg(feature = "figures")]

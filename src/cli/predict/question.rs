@@ -1,18 +1,22 @@
 //! From names to answers: every combination of model, device, backend and precision.
 
-use crate::cli::arguments::{Backend, CalibrationArgs, CatalogArgs, EconomyArgs, FormulaSet, WorkloadArgs};
+use crate::cli::arguments::{
+    Backend, CalibrationArgs, CatalogArgs, EconomyArgs, FormulaSet, PrecisionArgs, WorkloadArgs,
+};
 use crate::cli::failure::Failure;
 use clap::Args;
-use edgeprof::catalog::{Catalog, Choice, Entry};
+use edgeprof::catalog::{Catalog, Entry};
+use edgeprof::decide::Target;
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::economy::{Economy, Work};
 use edgeprof::model::{Knowledge, Model};
-use edgeprof::output::{self, PaperQuestion, Record};
+use edgeprof::output::{PaperQuestion, Record};
+use edgeprof::perf::Prediction;
 use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
 use edgeprof::perf::sums::ModelSums;
-use edgeprof::perf::{Prediction, predict, predict_split};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{Formulas, Scenario, ScenarioError, Workload};
+use std::sync::Arc;
 
 /// What is asked: models, devices, precisions and the work.
 #[derive(Debug, Clone, Args)]
@@ -29,14 +33,8 @@ pub struct QuestionArgs {
         required = true
     )]
     pub hardware: Vec<String>,
-    /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions` [default: that of a GGUF file, else int4]
-    #[arg(
-        long = "prec",
-        visible_alias = "precision",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    pub precision: Vec<String>,
+    #[command(flatten)]
+    pub precision: PrecisionArgs,
     /// What computes [default: the device's own choice]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub backend: Vec<Backend>,
@@ -151,21 +149,9 @@ pub fn each_of(
     workload: Workload,
     mut take: impl FnMut(&Answer<'_>),
 ) -> Result<(), Failure> {
-    let precisions = asked
-        .precision
-        .iter()
-        .map(|name| name.trim().parse::<Precision>())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::new(error).hint("`edgeprof list precisions` shows them all"))?;
     for model in &asked.model {
         let model = catalog.model(model.trim())?;
-        let stored = model.tensors.iter().all(|tensor| tensor.stored.is_some());
-        let default = [if stored { Precision::Stored } else { Precision::Int4 }];
-        let precisions = if precisions.is_empty() {
-            &default[..]
-        } else {
-            &precisions[..]
-        };
+        let precisions = asked.precision.of(&model)?;
         let sums = precisions
             .iter()
             .map(|&precision| ModelSums::of(&model, precision))
@@ -203,7 +189,7 @@ pub fn each_of(
 #[derive(Clone, Copy)]
 struct Names<'a> {
     model: &'a Entry<Model>,
-    device: &'a Entry<Device>,
+    device: &'a Arc<Entry<Device>>,
     backend: BackendKind,
     precision: Precision,
     sums: &'a ModelSums,
@@ -212,7 +198,7 @@ struct Names<'a> {
 fn one(
     asked: &QuestionArgs,
     catalog: &Catalog,
-    mut workload: Workload,
+    workload: Workload,
     names: Names<'_>,
     take: &mut impl FnMut(&Answer<'_>),
 ) -> Result<(), Failure> {
@@ -251,49 +237,23 @@ fn one(
         take(&Answer::Paper(Box::new(paper)));
         return Ok(());
     }
-    // Asked first with nothing of the calibration, so that a missing backend is what the error names.
-    let ask = |workload| {
-        Scenario::new(
-            sums,
-            device,
-            Some(backend),
-            precision,
-            asked.power_mode.as_deref(),
-            workload,
-        )
-    };
-    ask(workload).map_err(Failure::new)?;
-    let calibration = catalog.calibration_for(device, backend, &asked.calibration.choice())?;
-    if backend == BackendKind::Cpu {
-        workload.threads = workload.threads.or(calibration.file.threads);
-    }
-    let scenario = ask(workload).map_err(Failure::new)?;
-    let host = match scenario.host {
-        Some(_) => {
-            // A calibration that was named is the GPU's.
-            let choice = match asked.calibration.choice() {
-                Choice::Named(_) => Choice::Best,
-                choice => choice,
-            };
-            Some(catalog.calibration_for(device, BackendKind::Cpu, &choice)?)
-        }
-        None => None,
-    };
-    let prediction = match &host {
-        Some(host) => predict_split(&scenario, &calibration, host),
-        None => predict(&scenario, &calibration),
-    };
-    let mut notes = output::notes(model, &scenario, &prediction);
-    notes.extend(device.notes.iter().cloned());
+    let choice = asked.calibration.choice();
+    let mode = asked.power_mode.as_deref();
+    let target = Target::new(catalog, Arc::clone(device), Some(backend), mode, &choice)?;
+    let (scenario, prediction) = target.ask(sums, precision, workload).map_err(Failure::new)?;
+    let notes = target.notes(model, &scenario, &prediction);
     let paper = match precision.paper_bytes_per_element() {
         // Dimensions of an architecture that is not known make no shape of the paper's.
-        Some(bytes) if model.knowledge == Knowledge::Exact => ask_paper(catalog, names, &workload, bytes)?,
+        Some(bytes) if model.knowledge == Knowledge::Exact => ask_paper(catalog, names, &scenario.workload, bytes)?,
         _ => None,
     };
     take(&Answer::Exact(Box::new(Exact {
         model,
+        economy: Economy::of(
+            &Work::of(&scenario.workload, &prediction),
+            &asked.economy.terms()?.on(device),
+        ),
         scenario,
-        economy: Economy::of(&Work::of(&workload, &prediction), &asked.economy.terms()?.on(device)),
         prediction,
         notes,
         paper,
