@@ -1,8 +1,8 @@
 //! The calibration of one backend of one device from its own measurements, with its class's as what is believed before.
 
-use super::bench::Bench;
+use super::bench::{Bench, Row};
 use super::fit::device::{DeviceFit, fit};
-use super::fit::{FitError, Point};
+use super::fit::{FitError, Point, weight_of_spread};
 use super::leave_out::{Judged, median_error, scatter};
 use super::measurement::Phase;
 use super::publish::{self, LEAST_SCATTER, round};
@@ -40,7 +40,7 @@ pub struct Calibrated {
 /// [`FitError`] if there is no row, or the optimiser fails.
 pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Calibrated, FitError> {
     let member = bench.members.first().ok_or(FitError::NoPoints)?;
-    let points = bench.points(|_| true);
+    let points = points(bench);
     let fit = fit(&points, class)?;
     let quality = quality(bench, &points, class)?;
     let everything = |_: &usize| true;
@@ -59,6 +59,13 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     }
     "Fitted to measurements of this device; factors marked from_class are its class's, moved only as far as they go with measured ones"
         .clone_into(&mut file.note);
+    let alone: Vec<String> = fit.on_one_point.iter().map(ToString::to_string).collect();
+    if !alone.is_empty() {
+        file.note += &format!(
+            "; one measurement alone speaks of {}, which stays its class's",
+            alone.join(" and of ")
+        );
+    }
     file.device = Some(member.device.clone());
     file.backend = Some(member.backend);
     file.machine.clone_from(&about.machine);
@@ -66,6 +73,20 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     file.threads = about.threads.or(file.threads);
     file.points = publish::points(bench, 0, &fit.calibration);
     Ok(Calibrated { fit, file })
+}
+
+/// Every row as a point that counts the less the more its repetitions scatter.
+fn points(bench: &Bench) -> Vec<Point<'_>> {
+    bench.rows.iter().filter_map(point).collect()
+}
+
+fn point(row: &Row) -> Option<Point<'_>> {
+    let point = row.point().ok()?;
+    let spread = row.measurement.spread().unwrap_or(0.0);
+    Some(Point {
+        weight: point.weight * weight_of_spread(point.phase, spread),
+        ..point
+    })
 }
 
 /// Errors on points of a model that the fit had not seen, where there are enough of them; else the class's scatter.

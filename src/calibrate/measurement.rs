@@ -61,6 +61,8 @@ pub struct Measurement {
     pub samples: Option<u64>,
     /// Power drawn during the run.
     pub watts: Option<Watts>,
+    /// Power that the same rail showed before the run, with nothing running.
+    pub idle_watts: Option<Watts>,
     /// Where `watts` was read (`wall`, `pmic`, `module`, `cpu-gpu`).
     pub rail: Option<String>,
     /// Energy per token, where the source states it.
@@ -88,6 +90,13 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Standard deviation of the rate relative to it; none if the source states none.
+    #[must_use]
+    pub fn spread(&self) -> Option<f64> {
+        let spread = self.stddev? / self.tokens_per_s;
+        (spread.is_finite() && spread >= 0.0).then_some(spread)
+    }
+
     /// The row as llama-bench names its test: `pp512`, `tg128 @ d512`.
     #[must_use]
     pub fn test(&self) -> String {

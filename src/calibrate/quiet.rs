@@ -50,6 +50,13 @@ pub enum Warning {
         /// half of the 95 % interval relative to the median
         half_width: f64,
     },
+    /// More tests were given up than kept.
+    MostLeftOut {
+        /// how many were given up
+        left_out: u64,
+        /// of how many
+        tests: u64,
+    },
     /// A probe could not be measured; the others were.
     Failed {
         /// the probe
@@ -103,6 +110,11 @@ impl std::fmt::Display for Warning {
                     half_width * 100.0
                 )
             }
+            Self::MostLeftOut { left_out, tests } => write!(
+                f,
+                "{left_out} of {tests} tests are left out because this machine is not quiet: the factors rest on the few others and on \
+                 its class; calibrate again when nothing else runs"
+            ),
             Self::OverBudget { tests, budget_s } => {
                 write!(
                     f,

@@ -30,6 +30,7 @@ fn measurement(device: &str, model: &str, precision: &str, phase: Phase, tokens:
         stddev: None,
         samples: None,
         watts: None,
+        idle_watts: None,
         rail: None,
         joules_per_token: None,
         load: None,

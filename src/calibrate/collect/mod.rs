@@ -112,6 +112,18 @@ pub enum CalibrateError {
         /// the disk space, bytes
         disk: u64,
     },
+    /// What was measured is mostly noise.
+    #[error(
+        "this machine is too busy to be measured: {left_out} of {tests} tests scatter by more than ±{:.0} %; nothing was written, and \
+         predictions keep the factors of the device's class; calibrate again when nothing else runs",
+        100.0 * LEAVE_OUT_ABOVE
+    )]
+    NotQuiet {
+        /// how many tests say nothing
+        left_out: usize,
+        /// how many there were
+        tests: usize,
+    },
     /// A probe's file could not be written.
     #[error("cannot write a probe: {0}")]
     Synthetic(#[from] SyntheticError),
@@ -224,7 +236,7 @@ pub fn collect(
     }
     match first_failure {
         Some(error) if collector.collected.timings.is_empty() => Err(error.into()),
-        _ => Ok(collector.finish(&plan, &before)),
+        _ => collector.finish(&plan, &before),
     }
 }
 
@@ -460,10 +472,14 @@ impl Collector<'_> {
         Ok(())
     }
 
-    fn finish(self, plan: &Plan, before: &Snapshot) -> Collected {
+    fn finish(self, plan: &Plan, before: &Snapshot) -> Result<Collected, CalibrateError> {
         self.workspace.finish();
         let mut collected = self.collected;
-        collected.settle(plan);
+        let left_out = collected.settle(plan);
+        if collected.is_too_little(left_out) {
+            let tests = collected.timings.len() + left_out;
+            return Err(CalibrateError::NotQuiet { left_out, tests });
+        }
         let options = self.options;
         let cores = collected.machine.cores;
         collected
@@ -479,7 +495,7 @@ impl Collector<'_> {
             collected.warnings.push(Warning::Unoptimised);
         }
         collected.seconds = self.start.elapsed().as_secs_f64();
-        collected
+        Ok(collected)
     }
 }
 

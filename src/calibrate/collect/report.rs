@@ -68,9 +68,13 @@ impl Collected {
         }
     }
 
-    /// Keeps the timings that the plan has a probe for, drops those that say nothing and warns of those that say little.
-    pub(super) fn settle(&mut self, plan: &Plan) {
+    /// Keeps the timings that the plan has a probe for, drops those that say nothing and warns of those that say little. Gives
+    /// how many it dropped because they say nothing.
+    pub(super) fn settle(&mut self, plan: &Plan) -> usize {
         self.measured.clone_from(&plan.probes);
+        self.timings
+            .retain(|(key, _)| plan.probes.iter().any(|probe| probe.key() == *key));
+        let tests = self.timings.len();
         let warnings = &mut self.warnings;
         self.timings.retain(|(key, timing)| {
             let half_width = timing.half_width();
@@ -86,8 +90,22 @@ impl Collected {
                     half_width,
                 });
             }
-            half_width <= LEAVE_OUT_ABOVE && plan.probes.iter().any(|probe| probe.key() == *key)
+            half_width <= LEAVE_OUT_ABOVE
         });
+        let left_out = tests - self.timings.len();
+        if 2 * left_out > tests {
+            self.warnings.push(Warning::MostLeftOut {
+                left_out: left_out as u64,
+                tests: tests as u64,
+            });
+        }
+        left_out
+    }
+
+    /// Whether so little is left of what was measured that a fit would be of the disturbance: less than a quarter.
+    pub(super) fn is_too_little(&self, left_out: usize) -> bool {
+        let kept = self.timings.len();
+        4 * kept < kept + left_out
     }
 
     /// The models that the measurements are of, by id: the catalogue has no probes.
@@ -136,6 +154,7 @@ impl Collected {
             stddev: Some(timing.tokens_per_s_deviation()),
             samples: Some(timing.samples),
             watts: None,
+            idle_watts: None,
             rail: None,
             joules_per_token: None,
             load: load.map(|load| Seconds(load.load_s)),

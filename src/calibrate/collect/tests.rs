@@ -138,6 +138,37 @@ fn a_model_that_llama_cpp_refuses_does_not_stop_the_others() {
     assert!(collected.warnings.iter().any(failed), "{:?}", collected.warnings);
 }
 
+/// The same with an answer whose runs scatter wildly unless `quiet` holds.
+fn disturbed(folder: &Path, quiet: &str) -> CollectOptions {
+    let options = options(folder);
+    let noisy = SCRIPT.replace("$((ns + 1000))]", "$last]").replace(
+        "    if [ \"$n\" = 0 ]; then pair",
+        &format!("    {quiet} && last=$ns || last=$((ns * 3))\n    if [ \"$n\" = 0 ]; then pair"),
+    );
+    assert!(noisy.contains("$last]") && noisy.contains(quiet));
+    std::fs::write(folder.join("llama-bench"), noisy).unwrap();
+    options
+}
+
+#[test]
+fn a_busy_machine_is_not_fitted_and_a_half_busy_one_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = collect(&disturbed(folder.path(), "false"), &Stop::new(), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(error, CalibrateError::NotQuiet { left_out, tests } if left_out == tests),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("predictions keep the factors of the device's class")
+    );
+    let one_thread = collect(&disturbed(folder.path(), "[ $threads = 1 ]"), &Stop::new(), &mut |_| {}).unwrap();
+    let most = |warning: &Warning| matches!(warning, Warning::MostLeftOut { left_out, tests } if 2 * left_out > *tests);
+    assert!(one_thread.warnings.iter().any(most), "{:?}", one_thread.warnings);
+    assert!(!one_thread.measurements().is_empty());
+}
+
 #[test]
 fn an_interrupt_leaves_no_probe_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -30,6 +30,7 @@ fn measurement(model: &str, precision: &str, phase: Phase, depth: u64) -> Measur
         stddev: None,
         samples: None,
         watts: None,
+        idle_watts: None,
         rail: None,
         joules_per_token: None,
         load: None,
@@ -177,6 +178,86 @@ fn three_points_are_better_than_one() {
         unseen.rows[0].point().unwrap().log_error(&found.fit.calibration).abs()
     };
     assert!(error(3) < 0.12 && error(3) < error(1), "{} {}", error(3), error(1));
+}
+
+/// A run of one token that was disturbed, a hundred times slower than the law has it, beside others that were not.
+fn with_a_disturbed_run() -> Calibrated {
+    let mut short = measurement("smollm2-135m", "q4_0", Phase::Prefill, 0);
+    short.tokens = 1;
+    let mut rows = vec![short];
+    for model in ["tinyllama", "llama-3.2-1b"] {
+        rows.push(measurement(model, "q4_0", Phase::Prefill, 0));
+        rows.push(measurement(model, "q4_0", Phase::Decode, 0));
+    }
+    let mut bench = bench(rows, &truth());
+    bench.rows[0].measurement.tokens_per_s /= 100.0;
+    calibrated(&bench)
+}
+
+#[test]
+fn no_cost_rests_on_one_point() {
+    let pass = FactorId::Pass(Phase::Prefill);
+    let operation = FactorId::Operation(Phase::Prefill);
+    let found = with_a_disturbed_run();
+    assert!(found.fit.on_one_point.contains(&pass), "{:?}", found.fit.on_one_point);
+    for cost in [pass, operation] {
+        let stated = found.file.factors[&cost.to_string()];
+        assert!(stated.from_class, "{cost}");
+        let ratio = stated.value / class().factor(cost);
+        assert!((ratio - 1.0).abs() < 0.01, "{cost}: {ratio}");
+    }
+    assert!(
+        found.file.note.contains("one measurement alone speaks of prefill."),
+        "{}",
+        found.file.note
+    );
+    // What the others say is found all the same.
+    let q4 = found
+        .fit
+        .calibration
+        .factor(FactorId::Compute(Phase::Prefill, BlockType::Q4_0));
+    assert!((q4 / Q4_PREFILL).ln().abs() < 0.25, "{q4}");
+}
+
+#[test]
+fn a_cost_that_two_points_show_is_found() {
+    let pass = FactorId::Pass(Phase::Prefill);
+    let mut slow = truth();
+    slow.set_factor(pass, 0.2);
+    let mut rows = many();
+    for tokens in [16, 32, 64] {
+        let mut short = measurement("smollm2-135m", "q4_0", Phase::Prefill, 0);
+        short.tokens = tokens;
+        rows.push(short);
+    }
+    let found = calibrated(&bench(rows, &slow));
+    assert!(found.fit.on_one_point.is_empty(), "{:?}", found.fit.on_one_point);
+    let value = found.fit.calibration.factor(pass);
+    assert!(
+        found.fit.determined.contains(&pass) && (value / 0.2).ln().abs() < 0.3,
+        "{value}"
+    );
+}
+
+#[test]
+fn a_point_counts_the_less_the_more_it_scatters() {
+    // One test twice, the second time disturbed and twice as slow.
+    let fitted = |runs: usize, spread: Option<f64>| {
+        let rows = vec![measurement("tinyllama", "q4_0", Phase::Prefill, 0); runs];
+        let mut bench = bench(rows, &truth());
+        for row in bench.rows.iter_mut().skip(1) {
+            row.measurement.tokens_per_s /= 2.0;
+            row.measurement.stddev = spread.map(|spread| spread * row.measurement.tokens_per_s);
+        }
+        let point = bench.rows[0].point().unwrap();
+        point.log_error(&calibrated(&bench).fit.calibration)
+    };
+    let quiet = fitted(1, None);
+    let (steady, scattered) = (fitted(2, None) - quiet, fitted(2, Some(0.5)) - quiet);
+    assert!(scattered < 0.3 * steady && scattered < 0.1, "{steady} {scattered}");
+    // Variances add: a spread as large as the noise of the phase halves the weight.
+    assert!((weight_of_spread(Phase::Decode, 0.06) - 0.5).abs() < 1e-12);
+    assert!((weight_of_spread(Phase::Prefill, 0.0) - 1.0).abs() < 1e-12);
 }
 
 #[test]

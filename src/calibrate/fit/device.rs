@@ -3,6 +3,8 @@
 //! The positions of all factors that the class states are normal about the class's, with its covariance. Points pull those that they
 //! depend on; those that none depends on follow as far as the class says that they move together (a device that is slow in one
 //! format is expected to be slow in all), and else stay.
+//!
+//! A fixed cost that one point alone speaks of stays too: a slow run is a cost or a disturbance, and it takes a second one to tell.
 
 use super::{Covariance, FitError, Group, Loading, Point, Problem, factor_at, minimise, position_of, prior, slope};
 use crate::calibrate::fit::pool::Estimate;
@@ -16,6 +18,8 @@ use std::collections::BTreeSet;
 const DETERMINED: f64 = 0.5;
 /// The least spread of a position that is believed in: a class of one device knows its factors, not those of the next.
 const LEAST_SPREAD: f64 = 0.1;
+/// A factor that is as many of its class's standard deviations away from it has moved.
+const MOVED: f64 = 0.5;
 /// Utilizations this near to one have a position that says nothing.
 const MOST_UTILIZATION: f64 = 0.98;
 
@@ -28,6 +32,8 @@ pub struct DeviceFit {
     pub estimate: Estimate,
     /// The factors that the points determine.
     pub determined: BTreeSet<FactorId>,
+    /// The costs that one point alone speaks of: they are the class's.
+    pub on_one_point: BTreeSet<FactorId>,
 }
 
 /// What is believed of the positions before the points are seen.
@@ -77,9 +83,15 @@ impl Belief {
         }
     }
 
+    /// Where the factors of `some` stand.
+    fn positions_of(&self, some: &BTreeSet<FactorId>) -> impl Iterator<Item = usize> {
+        (0..self.factors.len()).filter(|&at| some.contains(&self.factors[at]))
+    }
+
     /// How the positions load on independent standard normal parameters: the Cholesky factor of their covariance. Rounded
     /// correlations may not make a covariance; then its diagonal is raised until they do.
-    fn loadings(&self) -> Result<Vec<(FactorId, Loading)>, FitError> {
+    /// Those of `held` stay at their means.
+    fn loadings(&self, held: &BTreeSet<FactorId>) -> Result<Vec<(FactorId, Loading)>, FitError> {
         let root = [0.0, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0]
             .into_iter()
             .find_map(|jitter| {
@@ -94,7 +106,7 @@ impl Belief {
             mean: self.means[at],
             terms: (0..=at)
                 .map(|parameter| (parameter, root[(at, parameter)]))
-                .filter(|&(_, coefficient)| coefficient != 0.0)
+                .filter(|&(_, coefficient)| coefficient != 0.0 && !held.contains(&self.factors[at]))
                 .collect(),
         };
         Ok(self
@@ -103,6 +115,92 @@ impl Belief {
             .enumerate()
             .map(|(at, &factor)| (factor, loading(at)))
             .collect())
+    }
+}
+
+/// The points' best account of the factors, under a belief.
+struct Solved<'a> {
+    problem: Problem<'a>,
+    solution: Vec<f64>,
+    /// Of the positions, in the order of the belief's factors.
+    covariance: DMatrix<f64>,
+}
+
+impl<'a> Solved<'a> {
+    /// The factors of `held` stay where they are believed to be, as uncertain as they are.
+    fn of(
+        points: impl Iterator<Item = Point<'a>>,
+        class: &Calibration,
+        belief: &Belief,
+        held: &BTreeSet<FactorId>,
+    ) -> Result<Self, FitError> {
+        let loadings = belief.loadings(held)?;
+        let problem = Problem {
+            points: points.map(|point| Point { group: 0, ..point }).collect(),
+            parameters: loadings.len(),
+            groups: vec![Group {
+                base: class.clone(),
+                loadings,
+            }],
+        };
+        let solution = minimise(&problem)?;
+        let loadings: Vec<&Loading> = problem.groups[0].loadings.iter().map(|(_, loading)| loading).collect();
+        let mut covariance = Covariance::at(&problem, &solution)?.of(&loadings);
+        for at in belief.positions_of(held) {
+            covariance[(at, at)] = belief.covariance[(at, at)];
+        }
+        Ok(Self {
+            problem,
+            solution,
+            covariance,
+        })
+    }
+
+    fn determines(&self, at: usize, belief: &Belief) -> bool {
+        self.covariance[(at, at)] < DETERMINED * belief.covariance[(at, at)]
+    }
+
+    /// Whether the points say something of the factor, be it right or wrong.
+    fn speaks_of(&self, at: usize, belief: &Belief) -> bool {
+        let (_, loading) = &self.problem.groups[0].loadings[at];
+        let moved = (loading.value(&self.solution) - belief.means[at]).abs();
+        self.determines(at, belief) || moved > MOVED * belief.covariance[(at, at)].sqrt()
+    }
+
+    /// The point that says most of a factor: whose residual changes most with it.
+    fn says_most(&self, factor: FactorId) -> Option<usize> {
+        let calibration = self.problem.groups[0].at(&self.solution);
+        let change = |point: &Point<'_>| {
+            let (_, gradient) = point.log_error_and_gradient(&calibration);
+            let derivative = gradient.iter().find(|(of, _)| *of == factor);
+            derivative.map_or(0.0, |(_, derivative)| (derivative * point.scale()).abs())
+        };
+        let changes: Vec<f64> = self.problem.points.iter().map(change).collect();
+        (0..changes.len()).max_by(|&a, &b| changes[a].total_cmp(&changes[b]))
+    }
+
+    /// The costs that the points speak of, but not without the one that says most.
+    fn costs_on_one_point(
+        &self,
+        class: &Calibration,
+        belief: &Belief,
+        held: &BTreeSet<FactorId>,
+    ) -> Result<Vec<FactorId>, FitError> {
+        let mut costs = Vec::new();
+        for (at, &factor) in belief.factors.iter().enumerate() {
+            if factor.is_utilization() || held.contains(&factor) || !self.speaks_of(at, belief) {
+                continue;
+            }
+            let Some(most) = self.says_most(factor) else { continue };
+            let points = &self.problem.points;
+            let others = (0..points.len())
+                .filter(|&other| other != most)
+                .map(|other| points[other]);
+            if points.len() == 1 || !Self::of(others, class, belief, held)?.determines(at, belief) {
+                costs.push(factor);
+            }
+        }
+        Ok(costs)
     }
 }
 
@@ -125,24 +223,27 @@ pub fn fit(points: &[Point<'_>], class: &Calibration) -> Result<DeviceFit, FitEr
     let kind = points.first().ok_or(FitError::NoPoints)?.scenario.backend_kind;
     let used: BTreeSet<FactorId> = points.iter().flat_map(|point| point.factors(class)).collect();
     let belief = Belief::of(class, kind, &used);
-    let loadings = belief.loadings()?;
-    let problem = Problem {
-        points: points.iter().map(|&point| Point { group: 0, ..point }).collect(),
-        parameters: loadings.len(),
-        groups: vec![Group {
-            base: class.clone(),
-            loadings,
-        }],
+    let mut on_one_point = BTreeSet::new();
+    let solved = loop {
+        let solved = Solved::of(points.iter().copied(), class, &belief, &on_one_point)?;
+        let more = solved.costs_on_one_point(class, &belief, &on_one_point)?;
+        if more.is_empty() {
+            break solved;
+        }
+        // Without one cost the point may lean on another.
+        on_one_point.extend(more);
     };
-    let solution = minimise(&problem)?;
-    let loadings = &problem.groups[0].loadings;
-    let mut covariance =
-        Covariance::at(&problem, &solution)?.of(&loadings.iter().map(|(_, loading)| loading).collect::<Vec<_>>());
     let determined = (0..belief.factors.len())
         .filter(|&at| used.contains(&belief.factors[at]))
-        .filter(|&at| covariance[(at, at)] < DETERMINED * belief.covariance[(at, at)])
+        .filter(|&at| solved.determines(at, &belief))
         .map(|at| belief.factors[at])
         .collect();
+    let Solved {
+        problem,
+        solution,
+        mut covariance,
+    } = solved;
+    let loadings = &problem.groups[0].loadings;
     let values: Vec<f64> = loadings
         .iter()
         .map(|(factor, loading)| factor_at(*factor, loading.value(&solution)))
@@ -193,5 +294,6 @@ pub fn fit(points: &[Point<'_>], class: &Calibration) -> Result<DeviceFit, FitEr
         calibration,
         estimate,
         determined,
+        on_one_point,
     })
 }

@@ -35,6 +35,14 @@ const fn noise(phase: Phase) -> f64 {
     }
 }
 
+/// Weight of a point whose repetitions scatter by `spread`, their relative standard deviation, beside one whose repetitions agree: the
+/// variances add, `noise² / (noise² + spread²)`.
+#[must_use]
+pub fn weight_of_spread(phase: Phase, spread: f64) -> f64 {
+    let noise = noise(phase).powi(2);
+    noise / (noise + spread * spread)
+}
+
 /// A measurement as the fit sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Point<'a> {

@@ -298,6 +298,7 @@ impl Record<'_> {
             stddev: self.rate_and_deviation()?.1,
             samples: self.count("samples_ns")?,
             watts: None,
+            idle_watts: None,
             rail: None,
             joules_per_token: None,
             load: None,

@@ -155,6 +155,7 @@ impl Row<'_> {
             tokens_per_s,
             stddev: self.number("stddev")?,
             samples: count(Quantity::Samples),
+            idle_watts: None,
             rail: watts.and(facts.rail.clone()),
             watts,
             joules_per_token: numbers.get(&Quantity::JoulesPerToken).copied().map(Joules),
