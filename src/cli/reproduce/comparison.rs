@@ -2,6 +2,7 @@
 
 use edgeprof::output::{Align, Grid, number};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A published number beside ours.
 #[derive(Debug, Serialize)]
@@ -30,6 +31,14 @@ pub struct Comparison {
 pub fn held(comparisons: &[Comparison]) -> (usize, usize) {
     let claimed = comparisons.iter().filter_map(|comparison| comparison.holds);
     (claimed.clone().filter(|&holds| holds).count(), claimed.count())
+}
+
+/// The comparisons as objects.
+pub fn rows(comparisons: &[Comparison]) -> Vec<Value> {
+    comparisons
+        .iter()
+        .map(|comparison| serde_json::json!(comparison))
+        .collect()
 }
 
 /// The comparisons as a table.

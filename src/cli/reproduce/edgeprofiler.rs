@@ -1,10 +1,10 @@
 //! EdgeProfiler (arXiv 2506.09061): its equations as printed, and its Table II by the exact formulas.
 
-use super::comparison::{Comparison, grid, held};
-use super::{Format, Question, Report};
+use super::comparison::{Comparison, grid, held, rows};
+use super::{Question, Report};
 use crate::cli::failure::Failure;
 use edgeprof::catalog::{Catalog, Choice};
-use edgeprof::output::number;
+use edgeprof::output::{Sheet, number};
 use edgeprof::perf::paper::{self, PaperDevice, PaperPrediction};
 use edgeprof::perf::predict;
 use edgeprof::perf::sums::ModelSums;
@@ -78,7 +78,8 @@ pub fn report(question: &Question) -> Result<Report, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let table_2 = measured(catalog, &published.table_2, question.choice)?;
     Ok(Report {
-        text: screen(&published, &equations, &table_2, question.format),
+        sheet: sheet(&published, &equations, &table_2),
+        rows: rows(&equations).into_iter().chain(rows(&table_2)).collect(),
         document: serde_json::json!({
             "schema": 1,
             "source": published.source,
@@ -208,30 +209,29 @@ fn decimal(bytes: f64) -> String {
     }
 }
 
-fn screen(published: &Published, equations: &[Comparison], table_2: &[Comparison], format: Format) -> String {
+fn sheet(published: &Published, equations: &[Comparison], table_2: &[Comparison]) -> Sheet {
     let (true_equations, all_equations) = held(equations);
     let (true_sizes, all_sizes) = held(table_2);
     let table = &published.table_2;
-    [
-        format.section("Figures of the text, by equations 7 to 15", &grid(equations)),
-        format.section(
-            &format!(
-                "Table II (measured by the authors, device not stated), by the exact formulas on {} with a context of {}",
-                table.hardware, table.context
-            ),
-            &grid(table_2),
-        ),
+    let mut sheet = Sheet::default();
+    sheet.table("Figures of the text, by equations 7 to 15", grid(equations));
+    sheet.table(
         format!(
-            "{true_equations} of {all_equations} figures of the text hold as printed; {true_sizes} of {all_sizes} file sizes of Table II hold within {} or as printed.\n\
-             Sizes are those of the tensors; a file holds the tokenizer besides. Peak memory counts the pages of weights\n\
-             in the file's layout too, which stay mapped after repacking. The paper does not say which 4-bit mix it ran: `int4` is the one whose\n\
-             size is the one printed, q4_k_s for TinyLlama and Llama 3.2, q4_k_m for Gemma 3 and DeepSeek R1 (elsewhere int4 is q4_k_m).\n\
-             Memory and speed-ups are shown with their errors and claim nothing: the paper does not say on which device, with which\n\
-             context and with how many threads they were measured.\n\
-             Source: {}\n",
-            number::percent(table.size_within),
-            published.source
+            "Table II (measured by the authors, device not stated), by the exact formulas on {} with a context of {}",
+            table.hardware, table.context
         ),
-    ]
-    .concat()
+        grid(table_2),
+    );
+    sheet.paragraph(format!(
+        "{true_equations} of {all_equations} figures of the text hold as printed; {true_sizes} of {all_sizes} file sizes of Table II hold within {} or as printed.\n\
+         Sizes are those of the tensors; a file holds the tokenizer besides. Peak memory counts the pages of weights\n\
+         in the file's layout too, which stay mapped after repacking. The paper does not say which 4-bit mix it ran: `int4` is the one whose\n\
+         size is the one printed, q4_k_s for TinyLlama and Llama 3.2, q4_k_m for Gemma 3 and DeepSeek R1 (elsewhere int4 is q4_k_m).\n\
+         Memory and speed-ups are shown with their errors and claim nothing: the paper does not say on which device, with which\n\
+         context and with how many threads they were measured.\n\
+         Source: {}",
+        number::percent(table.size_within),
+        published.source
+    ));
+    sheet
 }

@@ -6,15 +6,13 @@ mod edgeprofiler;
 
 use super::arguments::{CalibrationArgs, CatalogArgs};
 use super::failure::Failure;
+use super::format::{self, Format};
 use super::sink;
-use anstyle::Style;
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice};
-use edgeprof::output::Grid;
+use edgeprof::output::Sheet;
 use serde_json::Value;
 use std::path::PathBuf;
-
-const TITLE: Style = Style::new().bold();
 
 /// Reproduce the published figures of a paper: computed, published, difference
 #[derive(Debug, Args)]
@@ -43,24 +41,17 @@ enum Paper {
     Edgeprofiler,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Markdown,
-    Json,
-}
-
 /// What a study is reproduced with.
 struct Question<'a> {
     catalog: &'a Catalog,
     choice: &'a Choice,
-    format: Format,
 }
 
-/// A study reproduced, in both of its forms.
+/// A study reproduced: for readers, for programs, and every comparison as a row.
 struct Report {
-    text: String,
+    sheet: Sheet,
     document: Value,
+    rows: Vec<Value>,
 }
 
 impl Reproduce {
@@ -69,25 +60,15 @@ impl Reproduce {
         let question = Question {
             catalog: &self.catalog.open()?,
             choice: &self.calibration.choice(),
-            format: self.format,
         };
         let report = match self.paper {
             Paper::Edgeprofiler => edgeprofiler::report(&question)?,
         };
-        let text = match self.format {
-            Format::Json => format!("{:#}\n", report.document),
-            Format::Table | Format::Markdown => report.text,
+        let text = match self.format.setting() {
+            Some(setting) => report.sheet.set(setting),
+            None if self.format == Format::Csv => format::csv(&report.rows),
+            None => format!("{:#}\n", report.document),
         };
         sink::write(&text, self.output.as_deref())
-    }
-}
-
-impl Format {
-    /// A table under its title.
-    fn section(self, title: &str, grid: &Grid) -> String {
-        match self {
-            Self::Markdown => format!("## {title}\n\n{}\n", grid.markdown()),
-            Self::Table | Self::Json => format!("{TITLE}{title}{TITLE:#}\n{}\n", grid.text("  ")),
-        }
     }
 }
