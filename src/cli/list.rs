@@ -45,6 +45,15 @@ struct Listing {
 }
 
 impl List {
+    /// `list calibrations`.
+    pub const fn calibrations(format: Format, catalog: CatalogArgs) -> Self {
+        Self {
+            what: What::Calibrations,
+            format,
+            catalog,
+        }
+    }
+
     /// Prints the list.
     pub fn run(&self) -> Result<(), Failure> {
         let (key, listing) = match self.what {

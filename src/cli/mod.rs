@@ -5,6 +5,7 @@
 
 mod arguments;
 mod calibrate;
+mod calibration;
 mod compare;
 mod export;
 mod facts;
@@ -52,6 +53,7 @@ enum Command {
     Predict(Box<predict::Predict>),
     Compare(Box<compare::Compare>),
     Calibrate(Box<calibrate::Calibrate>),
+    Calibration(calibration::Calibration),
     List(list::List),
     Show(show::Show),
     Export(export::Export),
@@ -68,6 +70,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Predict(predict) => predict.run(),
         Command::Compare(compare) => compare.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Calibration(calibration) => calibration.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Export(export) => export.run(),

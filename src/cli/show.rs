@@ -3,9 +3,8 @@
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
 use super::format::TableFormat;
-use super::{facts, sink};
+use super::{calibration, facts, sink};
 use clap::Args;
-use edgeprof::calibration::Calibration;
 use edgeprof::catalog::{CatalogError, Entry};
 use edgeprof::device::Device;
 use edgeprof::model::{Model, ModelFile, Size};
@@ -44,7 +43,11 @@ impl Show {
         };
         keep(catalog.model(&self.name).map(|entry| model(&entry)));
         keep(catalog.device(&self.name).map(|entry| device(&entry)));
-        keep(catalog.calibration(&self.name).map(|entry| calibration(&entry)));
+        keep(
+            catalog
+                .calibration(&self.name)
+                .map(|entry| calibration::sheet(&catalog, &entry)),
+        );
         if let Ok(precision) = self.name.parse() {
             sheets.push(describe(precision));
         }
@@ -211,43 +214,6 @@ fn device(entry: &Arc<Entry<Device>>) -> Sheet {
     let (numbers, sources) = facts::numbers(device, device.facts());
     sheet.table("", numbers);
     sheet.items(sources);
-    sheet
-}
-
-fn calibration(entry: &Arc<Entry<Calibration>>) -> Sheet {
-    let calibration: &Calibration = entry;
-    let file = &calibration.file;
-    let mut sheet = Sheet::default();
-    sheet.heading(&calibration.id, format!(", calibration, {}", entry.origin));
-    let mut items = vec![file.note.clone(), format!("class {}, fitted {}", file.class, file.date)];
-    for (phase, quality) in &file.quality {
-        let held_out = quality.held_out_error.map_or(String::new(), |error| {
-            format!(", median error on what the fit had not seen {}", number::percent(error))
-        });
-        items.push(format!(
-            "{}: {} points, scatter {}{held_out}",
-            phase.name(),
-            quality.points,
-            number::percent(quality.scatter)
-        ));
-    }
-    sheet.items(items);
-    let mut grid = Grid::new([
-        ("factor", Align::Left),
-        ("value", Align::Right),
-        ("standard error", Align::Right),
-        ("from", Align::Left),
-    ]);
-    for (name, factor) in &file.factors {
-        grid.row([
-            name.clone(),
-            number::significant(factor.value, 4),
-            number::percent(factor.error),
-            if factor.from_class { "class" } else { "fit" }.to_owned(),
-        ]);
-    }
-    sheet.table("", grid);
-    sheet.items(file.sources.iter().map(|source| format!("source: {source}")).collect());
     sheet
 }
 

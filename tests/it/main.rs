@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod calibrate;
+mod calibration;
 mod catalog;
 mod cli;
 mod cli_json;
