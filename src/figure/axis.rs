@@ -131,6 +131,14 @@ impl Axis {
         Self::new(title, unit, Spacing::Linear, low - room(low), low + span + room(high))
     }
 
+    /// A linear axis that holds the values, wherever zero is.
+    #[must_use]
+    pub fn around(title: &str, unit: Unit, values: &[f64]) -> Self {
+        let (low, high) = extent(values).unwrap_or((0.0, 1.0));
+        let span = if high > low { high - low } else { low.abs().max(1.0) };
+        Self::new(title, unit, Spacing::Linear, low - ROOM * span, high + ROOM * span)
+    }
+
     /// A logarithmic axis that holds the positive values.
     #[must_use]
     pub fn logarithmic(title: &str, unit: Unit, values: &[f64]) -> Self {
@@ -284,7 +292,7 @@ impl Axis {
             .map(|step| first + f64::from(step))
             .take_while(|&exponent| exponent <= last)
             .collect();
-        let plain = low >= 0.000_9 && high <= 20_000.0;
+        let plain = low >= 0.000_9 && high <= 200_000.0;
         let label = |exponent: f64, digit: f64| {
             let value = digit * 10_f64.powf(exponent);
             if plain {

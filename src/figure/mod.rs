@@ -18,17 +18,26 @@
 pub mod axis;
 pub mod canvas;
 pub mod chart;
+pub mod curve;
 pub mod frame;
+pub mod latency;
 pub mod metric;
 mod names;
 pub mod page;
 pub mod palette;
 pub mod paper;
+pub mod parity;
+pub mod power;
+pub mod roofline;
+pub mod sensitivity;
 mod table;
+pub mod trade_off;
 
 pub use page::Page;
 pub use table::{Column, Table, Value};
 
+use crate::output::Record;
+use chart::Estimate;
 use chart::bars::Bars;
 use chart::lines::Lines;
 use chart::stack::Stack;
@@ -74,6 +83,34 @@ impl FigureError {
             .next()
             .map_or(Self::Empty, |first| Self::Missing { first })
     }
+
+    /// That there are no more of something than looks can be told apart.
+    const fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Self> {
+        if count > most {
+            Err(Self::TooMany { what, count, most })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The cells that say what was predicted: model, hardware, backend, power mode, precision.
+fn who(record: &Record) -> Vec<Value> {
+    vec![
+        Value::from(record.model.as_str()),
+        Value::from(record.hardware.as_str()),
+        Value::from(record.backend.name()),
+        record.power_mode.as_deref().map_or(Value::None, Value::from),
+        Value::from(record.precision.name()),
+    ]
+}
+
+/// The cells of an estimate: value, low and high end.
+fn cells(estimate: Option<Estimate>) -> [Value; 3] {
+    let [low, high] = estimate
+        .and_then(|estimate| estimate.interval)
+        .map_or([None; 2], |[low, high]| [Some(low), Some(high)]);
+    [estimate.map(|estimate| estimate.value), low, high].map(Value::from)
 }
 
 /// How a figure is drawn.

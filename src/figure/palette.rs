@@ -1,7 +1,7 @@
 //! What tells one series from another: colour, and for those who see or print none, marker, dashes and hatching.
 //!
 //! The colours are those of Okabe and Ito (<https://jfly.uni-koeln.de/color/>), which people with any colour vision tell apart, in an
-//! order in which neighbours differ in lightness too.
+//! order in which neighbours differ in lightness too; their yellow, which paper swallows, gives way to grey.
 
 use super::canvas::{Area, Point};
 
@@ -23,6 +23,13 @@ impl Colour {
     fn lightness(self) -> f64 {
         let Self(red, green, blue) = self;
         (0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue)) / 255.0
+    }
+
+    /// Half way to white.
+    #[must_use]
+    pub const fn pale(self) -> Self {
+        let Self(red, green, blue) = self;
+        Self(red / 2 + 128, green / 2 + 128, blue / 2 + 128)
     }
 
     /// Black or white, whichever shows on it.
@@ -198,7 +205,7 @@ const COLOURS: [Colour; 8] = [
     Colour(86, 180, 233),
     Colour(204, 121, 167),
     Colour(0, 0, 0),
-    Colour(240, 228, 66),
+    Colour(153, 153, 153),
 ];
 
 const MARKERS: [Marker; 8] = [

@@ -6,7 +6,7 @@ use super::chart::bars::{Bars, Group, Panel};
 use super::metric::Metric;
 use super::names::distinct;
 use super::palette::MOST_SERIES;
-use super::{Chart, Column, Figure, FigureError, Table, Value};
+use super::{Chart, Column, Figure, FigureError, Table};
 use crate::output::Record;
 
 /// A device as a panel's heading.
@@ -36,18 +36,12 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
         }
     };
     let precisions = distinct(records.iter().map(|record| record.precision));
-    if precisions.len() > MOST_SERIES {
-        return Err(FigureError::TooMany {
-            what: "precisions",
-            count: precisions.len(),
-            most: MOST_SERIES,
-        });
-    }
+    FigureError::at_most("precisions", precisions.len(), MOST_SERIES)?;
     let mut table = Table::new(vec![
+        Column::words("model"),
         Column::words("hardware"),
         Column::words("backend"),
         Column::words("power_mode"),
-        Column::words("model"),
         Column::words("precision"),
         Column::words("formulas"),
         Column::numbers(key, unit),
@@ -58,20 +52,10 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
     let mut left_out = Vec::new();
     for record in records {
         let estimate = metric.of(record);
-        let [low, high] = estimate
-            .and_then(|estimate| estimate.interval)
-            .map_or([None; 2], |[low, high]| [Some(low), Some(high)]);
-        table.row(vec![
-            Value::from(record.hardware.as_str()),
-            Value::from(record.backend.name()),
-            record.power_mode.as_deref().map_or(Value::None, Value::from),
-            Value::from(record.model.as_str()),
-            Value::from(record.precision.name()),
-            Value::from(record.formulas.name()),
-            estimate.map(|estimate| estimate.value).into(),
-            low.into(),
-            high.into(),
-        ]);
+        let mut row = super::who(record);
+        row.push(record.formulas.name().into());
+        row.extend(super::cells(estimate));
+        table.row(row);
         match estimate {
             Some(estimate) => values.extend(estimate.values()),
             None => left_out.push(metric.missing(record)),

@@ -5,6 +5,7 @@ pub mod latency;
 pub mod memory;
 pub mod paper;
 mod prediction;
+pub mod sensitivity;
 pub mod sums;
 
 pub use prediction::{Basis, Bound, HostLayers, Interval, Intervals, Prediction, predict, predict_split};

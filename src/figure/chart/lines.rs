@@ -195,7 +195,15 @@ impl Lines {
 
     fn draw_intervals(&self, canvas: &mut Canvas<'_>, series: &Series, area: Area) {
         const CAP: f64 = 1.5;
-        let stroke = Stroke::solid(series.look.colour, 0.5);
+        /// Points beyond which intervals stand back.
+        const CROWD: usize = 100;
+        let many = self.series.iter().map(|series| series.points.len()).sum::<usize>() > CROWD;
+        let colour = if many {
+            series.look.colour.pale()
+        } else {
+            series.look.colour
+        };
+        let stroke = Stroke::solid(colour, 0.5);
         for spot in &series.points {
             let (x, y) = self.place(area, spot.x.value, spot.y.value);
             if let Some([low, high]) = spot.y.interval {

@@ -35,8 +35,8 @@ pub struct Row {
 const BAR: (f64, f64) = (9.0, 5.0);
 /// Share of the page that names may take.
 const NAMES: f64 = 0.42;
-/// Narrowest segment that is hatched, points.
-const HATCHED: f64 = 1.5;
+/// Narrowest segment that is hatched and outlined, points.
+const OUTLINED: f64 = 1.2;
 
 impl Stack {
     /// The drawing.
@@ -112,17 +112,18 @@ impl Stack {
                 continue;
             }
             let (_, colour, hatch) = self.legend[entry];
-            let hatch = if right - left < HATCHED { Hatch::Plain } else { hatch };
-            canvas.rectangle(
-                Area {
-                    left,
-                    top: middle - BAR.0 / 2.0,
-                    right,
-                    bottom: middle + BAR.0 / 2.0,
-                },
-                colour,
-                hatch,
-            );
+            let (top, bottom) = (middle - BAR.0 / 2.0, middle + BAR.0 / 2.0);
+            if right - left < OUTLINED {
+                canvas.fill(&[(left, top), (right, top), (right, bottom), (left, bottom)], colour);
+                continue;
+            }
+            let area = Area {
+                left,
+                top,
+                right,
+                bottom,
+            };
+            canvas.rectangle(area, colour, hatch);
         }
         if let Some(interval) = row.interval {
             let [low, high] = interval.map(|end| frame::at_width(&self.axis, area, end));

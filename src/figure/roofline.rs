@@ -1,0 +1,229 @@
+//! The roofline of a device, and where a model's phases stand below it.
+//!
+//! The roof at an intensity of `i` operations per byte is `min(bandwidth · i, peak)`, with the nominal bandwidth and peaks of the power
+//! mode and the threads. A phase stands at its operations over its bytes and at its operations over its seconds.
+
+use super::axis::{Axis, Unit};
+use super::chart::Estimate;
+use super::chart::lines::{Lines, Rule, Series, Spot, rule_stroke};
+use super::frame::Sample;
+use super::names::{apart, distinct};
+use super::palette::{Colour, Look, MOST_SERIES, look};
+use super::{Chart, Column, Figure, FigureError, Table, Value};
+use crate::calibration::{FactorId, Phase};
+use crate::output::{Record, number};
+use crate::perf::Prediction;
+use crate::perf::latency::{Machine, TermKind, Terms};
+use crate::scenario::Scenario;
+
+/// A prediction as a roofline needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The prediction.
+    pub record: Record,
+    /// Bytes per second.
+    pub bandwidth: f64,
+    /// Operations per second of the arithmetic that multiplies the weights, and its name.
+    pub peaks: Vec<(&'static str, f64)>,
+    /// Operations, bytes and seconds of each phase that there is.
+    pub phases: Vec<(Phase, f64, f64, f64)>,
+}
+
+impl Standing {
+    /// What a prediction of the exact formulas gives.
+    #[must_use]
+    pub fn new(record: Record, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> Self {
+        let machine = Machine::new(scenario, prediction.basis.calibration);
+        let mut peaks = Vec::new();
+        let mut phases = Vec::new();
+        for (phase, terms) in [
+            (Phase::Prefill, &prediction.prefill),
+            (Phase::Decode, &prediction.decode),
+        ] {
+            peaks.extend(multiplying(terms, &machine));
+            let totals = terms.totals();
+            if totals.seconds() > 0.0 {
+                phases.push((phase, totals.flops, totals.bytes, totals.seconds()));
+            }
+        }
+        Self {
+            record,
+            bandwidth: machine.bandwidth,
+            peaks: distinct(peaks),
+            phases,
+        }
+    }
+}
+
+/// Arithmetic and peak of the terms that multiply weights.
+fn multiplying<'a>(terms: &'a Terms, machine: &'a Machine<'_>) -> impl Iterator<Item = (&'static str, f64)> + 'a {
+    terms
+        .as_slice()
+        .iter()
+        .filter_map(|term| match (term.kind, term.factor) {
+            (TermKind::Multiply, FactorId::Compute(phase, block)) => {
+                Some((machine.arithmetic(phase, block).name(), term.rate))
+            }
+            _ => None,
+        })
+}
+
+/// Height over width of the plot.
+const ASPECT: f64 = 0.75;
+
+/// The roofs of every device, and the phases of every prediction: prefill filled, decode hollow.
+///
+/// # Errors
+/// [`FigureError`] where there is no phase, or more models, devices and precisions than can be told apart.
+pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
+    let drawn: Vec<&Standing> = standings
+        .iter()
+        .filter(|standing| !standing.phases.is_empty())
+        .collect();
+    if drawn.is_empty() {
+        return Err(FigureError::Missing {
+            first: "there is no phase to place; ask for --prompt or --generate of at least 1 and the exact formulas"
+                .to_owned(),
+        });
+    }
+    let names = apart(&drawn.iter().map(|standing| &standing.record).collect::<Vec<_>>());
+    // The second eight looks differ by hollow markers, which are the decode phase here.
+    FigureError::at_most("predictions", drawn.len(), MOST_SERIES / 2)?;
+    let mut table = Table::new(vec![
+        Column::words("model"),
+        Column::words("hardware"),
+        Column::words("backend"),
+        Column::words("power_mode"),
+        Column::words("precision"),
+        Column::words("phase"),
+        Column::numbers("intensity", Unit::Si("FLOP/B")),
+        Column::numbers("rate", Unit::Si("FLOP/s")),
+        Column::numbers("bandwidth", Unit::Si("B/s")),
+        Column::words("arithmetic"),
+        Column::numbers("peak", Unit::Si("FLOP/s")),
+    ]);
+    let (mut series, mut xs, mut ys) = (Vec::new(), Vec::new(), Vec::new());
+    let alone = drawn.len() == 1;
+    for (number, (standing, name)) in drawn.iter().zip(&names).enumerate() {
+        for &(phase, flops, bytes, seconds) in &standing.phases {
+            let (intensity, rate) = (flops / bytes, flops / seconds);
+            let highest = standing.peaks.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+            let mut row = super::who(&standing.record);
+            row.extend([
+                Value::from(phase.name()),
+                intensity.into(),
+                rate.into(),
+                standing.bandwidth.into(),
+                highest.map_or(Value::None, |(name, _)| name.into()),
+                highest.map(|(_, peak)| peak).into(),
+            ]);
+            table.row(row);
+            xs.push(intensity);
+            ys.push(rate);
+            let look = Look {
+                filled: phase == Phase::Prefill,
+                ..look(number)
+            };
+            let named = match (alone, phase) {
+                (true, _) => phase.name().to_owned(),
+                (false, _) if phase == standing.phases[0].0 => name.clone(),
+                _ => String::new(),
+            };
+            series.push(Series {
+                name: named,
+                look,
+                joined: false,
+                points: vec![Spot::new(intensity, Estimate::exact(rate))],
+            });
+        }
+    }
+    let roofs = roofs(&drawn);
+    for roof in &roofs {
+        let ridge = roof.peak / roof.bandwidth;
+        xs.extend([ridge / 8.0, ridge * 4.0]);
+        ys.extend([roof.peak, roof.peak / 8.0]);
+    }
+    let x = Axis::logarithmic("intensity", Unit::Plain("FLOP/B"), &xs);
+    let y = Axis::logarithmic("rate", Unit::Si("FLOP/s"), &ys);
+    let rules = roofs
+        .iter()
+        .enumerate()
+        .map(|(at, roof)| Rule {
+            name: roof.name.clone(),
+            stroke: rule_stroke(at + 1),
+            points: roof.corners(&x, &roofs),
+        })
+        .collect();
+    let mut notes = Vec::new();
+    if !alone {
+        for (filled, phase) in [(true, Phase::Prefill), (false, Phase::Decode)] {
+            let black = Look {
+                colour: Colour::BLACK,
+                filled,
+                ..look(0)
+            };
+            let sample = Sample::Line {
+                look: black,
+                line: false,
+                marker: true,
+            };
+            let what = if filled { "filled" } else { "hollow" };
+            notes.push((sample, format!("{what}: {}", phase.name())));
+        }
+    }
+    Ok(Figure {
+        table,
+        chart: Chart::Lines(Lines {
+            x,
+            y,
+            rules,
+            series,
+            notes,
+            aspect: ASPECT,
+        }),
+        left_out: Vec::new(),
+    })
+}
+
+/// A bandwidth and a peak.
+#[derive(PartialEq)]
+struct Roof {
+    name: String,
+    bandwidth: f64,
+    peak: f64,
+}
+
+impl Roof {
+    /// The slope up to the peak, and the peak; of the roofs with one slope only the highest draws it.
+    fn corners(&self, x: &Axis, roofs: &[Self]) -> Vec<(f64, f64)> {
+        let ridge = (self.peak / self.bandwidth, self.peak);
+        let end = (x.high(), self.peak);
+        let below = roofs
+            .iter()
+            .any(|other| other.bandwidth == self.bandwidth && other.peak > self.peak);
+        if below {
+            vec![ridge, end]
+        } else {
+            vec![(x.low(), x.low() * self.bandwidth), ridge, end]
+        }
+    }
+}
+
+/// The distinct roofs.
+fn roofs(standings: &[&Standing]) -> Vec<Roof> {
+    distinct(standings.iter().flat_map(|standing| {
+        let Record {
+            hardware, power_mode, ..
+        } = &standing.record;
+        let mode = power_mode.as_ref().map_or_else(String::new, |mode| format!(" {mode}"));
+        standing.peaks.iter().map(move |&(arithmetic, peak)| Roof {
+            name: format!(
+                "{hardware}{mode}: {}, {arithmetic} {}",
+                number::quantity(standing.bandwidth, "B/s"),
+                number::quantity(peak, "FLOP/s")
+            ),
+            bandwidth: standing.bandwidth,
+            peak,
+        })
+    }))
+}

@@ -1,0 +1,104 @@
+//! What a figure of a prediction hangs on most: one bar for each factor and input, the widest uppermost (a tornado).
+
+use super::axis::{Axis, Unit};
+use super::chart::stack::{Row, Stack};
+use super::metric::Metric;
+use super::names::distinct;
+use super::palette::look;
+use super::{Chart, Column, Figure, FigureError, Table, Value};
+use crate::output::Record;
+use crate::perf::sensitivity::{Change, Sensitivity};
+
+/// The most bars.
+const MOST: usize = 14;
+
+/// What a change is called.
+const fn called(change: Change) -> &'static str {
+    match change {
+        Change::Factor => "factor, at the ends of its 90 % interval",
+        Change::Input => "input, a tenth down and up",
+    }
+}
+
+/// The swings of the metric of one prediction around its value.
+///
+/// # Errors
+/// [`FigureError`] where nothing moves it.
+pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Result<Figure, FigureError> {
+    let Metric { key, title, unit, .. } = *metric;
+    if sensitivity.swings.is_empty() {
+        return Err(FigureError::Missing {
+            first: format!("nothing that can be changed moves {key}"),
+        });
+    }
+    let mut table = Table::new(vec![
+        Column::words("model"),
+        Column::words("hardware"),
+        Column::words("backend"),
+        Column::words("power_mode"),
+        Column::words("precision"),
+        Column::words("changed"),
+        Column::words("change"),
+        Column::numbers(key, unit),
+        Column::numbers(&format!("{key}_at_low_end"), unit),
+        Column::numbers(&format!("{key}_at_high_end"), unit),
+    ]);
+    let shown = sensitivity.swings.iter().take(MOST);
+    let changes = distinct(shown.map(|swing| swing.change));
+    let mut rows = Vec::new();
+    let mut values = vec![sensitivity.base];
+    for (at, swing) in sensitivity.swings.iter().enumerate() {
+        let mut row = super::who(record);
+        row.extend([
+            Value::from(swing.name.as_str()),
+            Value::from(called(swing.change)),
+            sensitivity.base.into(),
+            swing.low.into(),
+            swing.high.into(),
+        ]);
+        table.row(row);
+        if at < MOST {
+            let entry = changes.iter().position(|&change| change == swing.change).unwrap_or(0);
+            values.extend([swing.low, swing.high]);
+            rows.push(Row {
+                name: swing.name.clone(),
+                segments: vec![
+                    (entry, sensitivity.base, swing.low),
+                    (entry, sensitivity.base, swing.high),
+                ],
+                interval: None,
+            });
+        }
+    }
+    let left_out = match sensitivity.swings.len().checked_sub(MOST) {
+        None | Some(0) => Vec::new(),
+        Some(more) => vec![format!(
+            "{more} more that move {key} less are in the data and not in the drawing"
+        )],
+    };
+    let base = number(sensitivity.base, unit);
+    Ok(Figure {
+        table,
+        chart: Chart::Stack(Stack {
+            axis: Axis::around(title, unit, &values),
+            legend: changes
+                .iter()
+                .map(|&change| {
+                    let look = look(usize::from(change == Change::Input));
+                    (called(change).to_owned(), look.colour, look.hatch)
+                })
+                .collect(),
+            rows,
+            base: Some((sensitivity.base, format!("as predicted: {base}"))),
+        }),
+        left_out,
+    })
+}
+
+fn number(value: f64, unit: Unit) -> String {
+    use crate::output::number;
+    match unit {
+        Unit::Si(symbol) if symbol.contains("token") => format!("{} {symbol}", number::significant(value, 3)),
+        _ => number::quantity(value, unit.symbol()),
+    }
+}

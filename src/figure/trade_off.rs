@@ -1,0 +1,174 @@
+//! Two figures of the prediction against each other, with the Pareto front: the predictions that no other beats in both.
+
+use super::axis::Axis;
+use super::chart::Estimate;
+use super::chart::lines::{Lines, Rule, Series, Spot, rule_stroke};
+use super::frame::Sample;
+use super::metric::{Better, Metric};
+use super::names::{apart, distinct};
+use super::palette::{MOST_SERIES, look};
+use super::{Chart, Column, Figure, FigureError, Table, Value};
+use crate::output::Record;
+
+/// The most points on the front that are numbered in the drawing; the data hold all.
+const MOST_NUMBERED: usize = 12;
+/// Height over width of the plot.
+const ASPECT: f64 = 0.75;
+
+/// Whether `a` is at least as good as `b` in both, and better in one.
+fn beats(a: [f64; 2], b: [f64; 2], better: [Better; 2]) -> bool {
+    let gains = [0, 1].map(|of| match better[of] {
+        Better::High => a[of] - b[of],
+        Better::Low => b[of] - a[of],
+    });
+    gains.iter().all(|&gain| gain >= 0.0) && gains.iter().any(|&gain| gain > 0.0)
+}
+
+/// `y` of every record over its `x`, a look for each device (or model, where there is one device), the front joined and numbered.
+///
+/// # Errors
+/// [`FigureError`] where no record has both.
+pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, FigureError> {
+    let mut left_out = Vec::new();
+    let mut drawn: Vec<(&Record, Estimate, Estimate)> = Vec::new();
+    for record in records {
+        match (x.of(record), y.of(record)) {
+            (Some(across), Some(up)) => drawn.push((record, across, up)),
+            (None, _) => left_out.push(x.missing(record)),
+            (_, None) => left_out.push(y.missing(record)),
+        }
+    }
+    let left_out = distinct(left_out);
+    if drawn.is_empty() {
+        return Err(FigureError::none(left_out));
+    }
+    let places: Vec<[f64; 2]> = drawn.iter().map(|(_, x, y)| [x.value, y.value]).collect();
+    let better = [x.better, y.better];
+    let mut front: Vec<usize> = (0..places.len())
+        .filter(|&at| !places.iter().any(|&other| beats(other, places[at], better)))
+        .collect();
+    front.sort_by(|&a, &b| places[a][0].total_cmp(&places[b][0]));
+
+    let mut columns = vec![
+        Column::words("model"),
+        Column::words("hardware"),
+        Column::words("backend"),
+        Column::words("power_mode"),
+        Column::words("precision"),
+    ];
+    for metric in [x, y] {
+        columns.extend(["", "_low", "_high"].map(|end| Column::numbers(&format!("{}{end}", metric.key), metric.unit)));
+    }
+    columns.push(Column::words("on_front"));
+    let mut table = Table::new(columns);
+    for (at, (record, across, up)) in drawn.iter().enumerate() {
+        let mut row = super::who(record);
+        row.extend(super::cells(Some(*across)));
+        row.extend(super::cells(Some(*up)));
+        row.push(Value::from(if front.contains(&at) { "yes" } else { "no" }));
+        table.row(row);
+    }
+
+    let names = apart(&drawn.iter().map(|(record, ..)| *record).collect::<Vec<_>>());
+    let kinds = kinds(&drawn.iter().map(|(record, ..)| *record).collect::<Vec<_>>());
+    let order = distinct(kinds.iter().map(String::as_str));
+    FigureError::at_most("looks", order.len(), MOST_SERIES)?;
+    let numbered = |at: usize| {
+        let number = front.iter().position(|&of| of == at)?;
+        (number < MOST_NUMBERED).then(|| (number + 1).to_string())
+    };
+    let series = order
+        .iter()
+        .enumerate()
+        .map(|(number, &kind)| Series {
+            name: kind.to_owned(),
+            look: look(number),
+            joined: false,
+            points: (0..drawn.len())
+                .filter(|&at| kinds[at] == kind)
+                .map(|at| Spot {
+                    x: Estimate::exact(drawn[at].1.value),
+                    // The intervals of a cloud would hide it; of the front they show how sure it is.
+                    y: if front.contains(&at) {
+                        drawn[at].2
+                    } else {
+                        Estimate::exact(drawn[at].2.value)
+                    },
+                    label: numbered(at),
+                })
+                .collect(),
+        })
+        .collect();
+    let notes = front
+        .iter()
+        .take(MOST_NUMBERED)
+        .enumerate()
+        .filter(|(_, at)| !names[**at].is_empty())
+        .map(|(number, &at)| (Sample::Text((number + 1).to_string()), names[at].clone()))
+        .collect();
+    let xs: Vec<f64> = drawn.iter().map(|(_, x, _)| x.value).collect();
+    let on_front = |at: usize| front.contains(&at);
+    let ys: Vec<f64> = drawn
+        .iter()
+        .enumerate()
+        .flat_map(|(at, (.., y))| {
+            if on_front(at) {
+                y.values().collect()
+            } else {
+                vec![y.value]
+            }
+        })
+        .collect();
+    let mut rules = Vec::new();
+    if front.len() > 1 {
+        rules.push(Rule {
+            name: "Pareto front".to_owned(),
+            stroke: rule_stroke(1),
+            points: front.iter().map(|&at| (places[at][0], places[at][1])).collect(),
+        });
+    }
+    Ok(Figure {
+        table,
+        chart: Chart::Lines(Lines {
+            x: Axis::over(x.title, x.unit, &xs),
+            y: Axis::over(y.title, y.unit, &ys),
+            rules,
+            series,
+            notes,
+            aspect: ASPECT,
+        }),
+        left_out,
+    })
+}
+
+/// What looks tell apart: devices where there are several, else models, else precisions.
+fn kinds(records: &[&Record]) -> Vec<String> {
+    let device = |record: &Record| match &record.power_mode {
+        Some(mode) => format!("{} {mode}", record.hardware),
+        None => record.hardware.clone(),
+    };
+    let ways: [&dyn Fn(&Record) -> String; 3] = [&device, &|record| record.model.clone(), &|record| {
+        record.precision.to_string()
+    }];
+    for way in ways {
+        let kinds: Vec<String> = records.iter().map(|record| way(record)).collect();
+        let count = distinct(kinds.iter()).len();
+        if (2..=MOST_SERIES).contains(&count) {
+            return kinds;
+        }
+    }
+    vec![String::new(); records.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Better, beats};
+
+    #[test]
+    fn one_beats_another_if_it_is_nowhere_worse() {
+        let better = [Better::Low, Better::High];
+        assert!(beats([1.0, 5.0], [2.0, 5.0], better));
+        assert!(!beats([1.0, 4.0], [2.0, 5.0], better));
+        assert!(!beats([1.0, 5.0], [1.0, 5.0], better));
+    }
+}
