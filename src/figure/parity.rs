@@ -91,10 +91,10 @@ pub fn figure(pairs: &[Pair], phase: Option<Phase>) -> Result<Figure, FigureErro
         Column::words("precision"),
         Column::words("phase"),
         Column::words("test"),
-        Column::numbers("measured", Unit::Si("tokens/s")),
-        Column::numbers("predicted", Unit::Si("tokens/s")),
-        Column::numbers("predicted_low", Unit::Si("tokens/s")),
-        Column::numbers("predicted_high", Unit::Si("tokens/s")),
+        Column::numbers("measured_tokens_per_s", Unit::Si("tokens/s")),
+        Column::numbers("predicted_tokens_per_s", Unit::Si("tokens/s")),
+        Column::numbers("predicted_tokens_per_s_low", Unit::Si("tokens/s")),
+        Column::numbers("predicted_tokens_per_s_high", Unit::Si("tokens/s")),
     ]);
     for pair in &drawn {
         table.row(vec![

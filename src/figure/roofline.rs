@@ -96,11 +96,11 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
         Column::words("power_mode"),
         Column::words("precision"),
         Column::words("phase"),
-        Column::numbers("intensity", Unit::Si("FLOP/B")),
-        Column::numbers("rate", Unit::Si("FLOP/s")),
-        Column::numbers("bandwidth", Unit::Si("B/s")),
+        Column::numbers("flops_per_byte", Unit::Si("FLOP/B")),
+        Column::numbers("flops_per_s", Unit::Si("FLOP/s")),
+        Column::numbers("bandwidth_bytes_per_s", Unit::Si("B/s")),
         Column::words("arithmetic"),
-        Column::numbers("peak", Unit::Si("FLOP/s")),
+        Column::numbers("peak_flops_per_s", Unit::Si("FLOP/s")),
     ]);
     let (mut series, mut xs, mut ys) = (Vec::new(), Vec::new(), Vec::new());
     let alone = drawn.len() == 1;

@@ -100,18 +100,10 @@ impl Table {
         &self.rows
     }
 
-    /// The table as CSV, units in the header where the key does not end in it: `intensity [FLOP/B]`.
+    /// The table as CSV, keys as the header: as in predict's JSON they end in their unit.
     #[must_use]
     pub fn csv(&self) -> String {
-        let header = self.columns.iter().map(|column| {
-            let symbol = column.unit.map_or("", Unit::symbol);
-            let title = if symbol.is_empty() || says_unit(&column.key) {
-                column.key.clone()
-            } else {
-                format!("{} [{symbol}]", column.key)
-            };
-            (title, Align::Left)
-        });
+        let header = self.columns.iter().map(|column| (column.key.clone(), Align::Left));
         let mut grid = Grid::new(header);
         for row in &self.rows {
             grid.row(row.iter().map(|cell| match cell {
@@ -122,12 +114,4 @@ impl Table {
         }
         grid.csv()
     }
-}
-
-/// Whether a key ends in its unit, as those of predict's JSON do.
-fn says_unit(key: &str) -> bool {
-    let key = key.trim_end_matches("_low").trim_end_matches("_high");
-    ["_bytes", "_s", "_per_s", "_per_token", "_per_flop"]
-        .iter()
-        .any(|ending| key.ends_with(ending))
 }

@@ -115,33 +115,107 @@ fn check(svg: &str, what: &str) {
 const SMALL: &str = "--model tinyllama,llama-3.2-1b --hw pi5,orin-nano-super --prec fp16,int4";
 const ONE: &str = "--model tinyllama --hw pi5 --prec int4";
 
-/// Every figure, with inputs that it must cope with.
+/// Eight series with long names.
+const EIGHT: &str = "--model tinyllama,deepseek-r1-distill-qwen-1.5b --hw pi5,orin-nano-super --prec q8_0,q4_k_m";
+const PAPER: &str = "--model edgeprofiler-tinyllama,edgeprofiler-deepseek-r1-1.5b --hw edgeprofiler-pi4,edgeprofiler-jetson --prec fp32,int8 --formulas edgeprofiler";
+/// From a model of 23 million parameters on a data centre's GPU to one of 70 milliards on a Raspberry Pi.
+const HUGE_SPAN: &str =
+    "--model all-minilm-l6-v2,tinyllama,deepseek-r1-distill-llama-70b --hw pi4,a100-80gb --prec f16,q2_k --generate 0";
+const MANY: &str = "--model tinyllama,deepseek-r1-distill-qwen-1.5b,deepseek-r1-distill-llama-70b --hw pi4,pi5,orin-nano-super,a100-80gb --prec fp16,q8_0,q6_k,q5_k_m,q4_k_m,q4_0,q3_k_m,q2_k --width 7in";
+
+/// Every figure, with inputs that it must cope with; the first is what its data are kept of.
 const CASES: &[(&str, &[&str])] = &[
-    ("memory", &[ONE, SMALL]),
-    ("storage-io", &[ONE, SMALL]),
-    (
-        "host-to-device",
-        &[
-            "--model edgeprofiler-tinyllama --hw edgeprofiler-pi4,edgeprofiler-jetson --prec fp32,int8 --formulas edgeprofiler",
-        ],
-    ),
-    ("network", &[ONE, SMALL]),
+    ("memory", &[ONE, SMALL, PAPER, HUGE_SPAN, MANY]),
+    ("storage-io", &[ONE, SMALL, PAPER, HUGE_SPAN]),
+    ("host-to-device", &[PAPER, "--model tinyllama --hw a100-80gb"]),
+    ("network", &[ONE, SMALL, PAPER]),
     (
         "end-to-end",
         &[
             ONE,
             SMALL,
-            "--model tinyllama,deepseek-r1-distill-qwen-1.5b,deepseek-r1-distill-llama-70b --hw pi4,pi5,orin-nano-super,a100-80gb --prec fp16,q8_0,q6_k,q5_k_m,q4_k_m,q4_0,q3_k_m,q2_k --width 7in",
+            PAPER,
+            HUGE_SPAN,
+            MANY,
+            "--model tinyllama --hw pi5 --title Raspberry",
         ],
     ),
-    ("energy", &[ONE, SMALL]),
+    ("energy", &[ONE, SMALL, PAPER, HUGE_SPAN, MANY]),
+    (
+        "latency",
+        &[
+            ONE,
+            SMALL,
+            PAPER,
+            EIGHT,
+            HUGE_SPAN,
+            "--model tinyllama --hw orin-nano-super --gpu-layers 8",
+        ],
+    ),
+    ("token", &[ONE, SMALL, EIGHT]),
+    (
+        "roofline",
+        &[ONE, SMALL, EIGHT, "--model tinyllama --hw pi5 --prec int4 --prompt 0"],
+    ),
+    (
+        "trade-off",
+        &[
+            ONE,
+            SMALL,
+            "--model tinyllama,gemma-3-1b,llama-3.2-3b --hw pi4,pi5,m2 --prec f16,q8_0,q6_k,q4_k_m,q4_0 --x weight_bytes --y energy_j_per_token",
+            "--model tinyllama,llama-3.2-3b --hw pi5 --prec f16,q8_0,q4_0 --x parameters",
+        ],
+    ),
+    (
+        "depth",
+        &[
+            ONE,
+            EIGHT,
+            "--model tinyllama --hw pi5 --over 0",
+            "--model tinyllama --hw pi5 --over 1,100000",
+        ],
+    ),
+    ("prompt", &[ONE, EIGHT, "--model tinyllama --hw pi5 --y ttft_s"]),
+    (
+        "threads",
+        &[ONE, "--model tinyllama,llama-3.2-1b --hw pi4,pi5 --prec q8_0,q4_0"],
+    ),
+    (
+        "power-modes",
+        &[
+            "--data DATA --model test-model --hw test-board --prec q8_0,q4_0",
+            SMALL,
+            "--model tinyllama --hw orin-nano-super,orin-nano --y decode_energy_j_per_token",
+        ],
+    ),
+    (
+        "context",
+        &[ONE, EIGHT, "--model llama-3.2-1b --hw pi5 --over 1024,131072"],
+    ),
+    (
+        "parity",
+        &[
+            "DATA/figures/validation.json",
+            "DATA/figures/validation.json --phase prefill",
+            "calibration/measurements/published.csv",
+            "calibration/measurements/published.csv --phase decode",
+        ],
+    ),
+    (
+        "sensitivity",
+        &[
+            ONE,
+            "--model tinyllama --hw pi5 --y energy_j_per_token",
+            "--model tinyllama --hw a100-80gb --y end_to_end_s",
+        ],
+    ),
 ];
 
 #[test]
 fn every_figure_is_drawn_within_its_page_with_texts_apart() {
     for (figure, inputs) in CASES {
         for input in *inputs {
-            let arguments = format!("{figure} {input}");
+            let arguments = format!("{figure} {input}").replace("DATA", DATA);
             check(&plot(&arguments), &arguments);
         }
     }
@@ -149,9 +223,10 @@ fn every_figure_is_drawn_within_its_page_with_texts_apart() {
 
 #[test]
 fn every_figures_data_are_as_before() {
-    let made_up = format!("--data {DATA} --model test-model --hw test-board --prec q8_0,q4_0");
+    let made_up = format!("--data {DATA} --model test-model --hw test-board --prec q4_0");
     for (figure, inputs) in CASES {
-        let data = plot(&format!("{figure} {} --format csv", inputs[0]).replace(ONE, &made_up));
+        let input = inputs[0].replace(ONE, &made_up).replace("DATA", DATA);
+        let data = plot(&format!("{figure} {input} --format csv"));
         insta::assert_snapshot!(format!("data_of_{figure}"), data);
     }
 }
@@ -177,10 +252,51 @@ fn the_same_input_makes_the_same_bytes_and_the_data_lie_beside() {
 }
 
 #[test]
+fn the_data_of_a_parity_plot_make_the_same_plot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("parity.svg");
+    plot(&format!("parity {DATA}/figures/validation.json -o {}", path.display()));
+    let again = plot(&format!("parity {}", path.with_extension("csv").display()));
+    assert_eq!(fs::read_to_string(&path).unwrap(), again);
+}
+
+/// The parts of a breakdown add up to what predict says.
+#[test]
+fn the_parts_of_the_latency_are_the_whole() {
+    for (figure, key) in [("latency", "end_to_end_s"), ("token", "decode_s_per_token")] {
+        let data = plot(&format!("{figure} {ONE} --format csv"));
+        let parts: f64 = data
+            .lines()
+            .skip(1)
+            .map(|line| line.rsplit(',').next().unwrap().parse::<f64>().unwrap())
+            .sum();
+        let output = edgeprof()
+            .args(["predict", "--format", "json"])
+            .args(ONE.split_whitespace())
+            .output()
+            .unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let whole = document["predictions"][0][key].as_f64().unwrap();
+        assert!((parts / whole - 1.0).abs() < 1e-9, "{figure}: {parts} of {whole}");
+    }
+}
+
+#[test]
 fn what_cannot_be_drawn_says_why() {
     insta::assert_snapshot!(failure("enegry --model tinyllama --hw pi5"));
     insta::assert_snapshot!(failure("energy --hw pi5"));
     insta::assert_snapshot!(failure("host-to-device --model tinyllama --hw pi5"));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --width wide"));
+    insta::assert_snapshot!(failure("threads --model tinyllama --hw orin-nano-super"));
+    insta::assert_snapshot!(failure("token --model tinyllama --hw pi5 --formulas edgeprofiler"));
+    insta::assert_snapshot!(failure("trade-off --model tinyllama --hw pi5 --y decode_token_per_s"));
+    insta::assert_snapshot!(failure("sensitivity --model tinyllama --hw pi5,pi4"));
+    insta::assert_snapshot!(failure("power-modes --model tinyllama --hw pi5"));
+    insta::assert_snapshot!(failure("parity"));
+    insta::assert_snapshot!(failure("parity nowhere.csv"));
+    insta::assert_snapshot!(failure("energy nowhere.csv --model tinyllama --hw pi5"));
+    insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 -o figure.jpeg"));
+    let mixes = "q8_0,q6_k,q5_k_m,q4_k_m,q3_k_m,q2_k,f16,f32,q4_0";
+    insta::assert_snapshot!(failure(&format!("roofline --model tinyllama --hw pi5 --prec {mixes}")));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --width 1in --height 1in"));
 }

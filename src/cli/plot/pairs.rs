@@ -38,13 +38,13 @@ struct Row {
     precision: String,
     phase: Phase,
     test: String,
-    #[serde(rename = "measured [tokens/s]")]
+    #[serde(rename = "measured_tokens_per_s")]
     measured: f64,
-    #[serde(rename = "predicted [tokens/s]")]
+    #[serde(rename = "predicted_tokens_per_s")]
     predicted: f64,
-    #[serde(rename = "predicted_low [tokens/s]")]
+    #[serde(rename = "predicted_tokens_per_s_low")]
     low: f64,
-    #[serde(rename = "predicted_high [tokens/s]")]
+    #[serde(rename = "predicted_tokens_per_s_high")]
     high: f64,
 }
 
@@ -106,7 +106,7 @@ fn own(path: &Path) -> Result<Option<Vec<Pair>>, Failure> {
         return Ok(Some(validation.rows));
     }
     let header = text.lines().next().unwrap_or_default();
-    if header.starts_with("device,backend,model,precision,phase,test,measured") {
+    if header.starts_with("device,backend,model,precision,phase,test,measured_tokens_per_s") {
         return csv::Reader::from_reader(text.as_bytes())
             .deserialize()
             .map(|row: Result<Row, _>| row.map(Pair::from))
