@@ -93,6 +93,7 @@
 //! | a block type or mix | one row or rule in `src/quant/` | llama.cpp's sizes, to the byte |
 //! | a figure of a prediction | a field of [`perf::Prediction`], of [`output::Record`] and its column | the tests of keys and screens |
 //! | a calibration | measurements, then `edgeprof calibrate --from` | the accuracy of the catalogue |
+//! | a figure for papers | one file in `src/figure/`, its name in `src/cli/plot/` | every figure must be drawn with its texts apart and on the page |
 //! | a command | one file in `src/cli/` and its variant of `Command` | the tests of its screens |
 
 pub mod calibrate;

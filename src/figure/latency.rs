@@ -1,4 +1,6 @@
 //! Where the time goes: of a whole request from a cold start, and of one decoded token.
+//!
+//! What hides behind something longer counts with what it adds to the whole ([`Terms::contributions`]), so that the parts sum to it.
 
 use super::axis::{Axis, Unit};
 use super::chart::stack::{Row, Stack};
@@ -66,8 +68,18 @@ impl Breakdown {
     #[must_use]
     pub fn of_request(record: Record, prediction: &Prediction<'_>) -> Self {
         let phase = |own: &Terms, on_host: Option<&Terms>, times: f64| {
-            let totals = own.totals() + on_host.map(Terms::totals).unwrap_or_default();
-            [totals.compute_s, totals.memory_s, totals.overhead_s].map(|seconds| seconds * times)
+            let mut seconds = [0.0; 3];
+            for (term, adds) in own
+                .contributions()
+                .chain(on_host.into_iter().flat_map(Terms::contributions))
+            {
+                seconds[match term.kind {
+                    TermKind::Multiply | TermKind::Attend => 0,
+                    TermKind::Weights | TermKind::Cache | TermKind::Activations => 1,
+                    TermKind::Operations | TermKind::Pass => 2,
+                }] += adds * times;
+            }
+            seconds
         };
         let host = prediction.host.as_deref();
         let prefill = phase(&prediction.prefill, host.map(|host| &host.prefill), 1.0);
@@ -98,12 +110,10 @@ impl Breakdown {
     /// The parts of one decoded token, the mean over the generation: they add up to `decode_s_per_token`.
     #[must_use]
     pub fn of_token(record: Record, prediction: &Prediction<'_>) -> Self {
-        let host = prediction
-            .host
-            .as_deref()
-            .map_or(&[][..], |host| host.decode.as_slice());
+        let host = prediction.host.as_deref().map(|host| &host.decode);
         let mut seconds = [0.0; TOKEN.len()];
-        for term in prediction.decode.as_slice().iter().chain(host) {
+        let terms = prediction.decode.contributions();
+        for (term, adds) in terms.chain(host.into_iter().flat_map(Terms::contributions)) {
             seconds[match term.kind {
                 TermKind::Weights => 0,
                 TermKind::Cache => 1,
@@ -112,7 +122,7 @@ impl Breakdown {
                 TermKind::Attend => 4,
                 TermKind::Operations => 5,
                 TermKind::Pass => 6,
-            }] += term.seconds;
+            }] += adds;
         }
         let parts = named(&TOKEN, &seconds);
         Self { record, parts }
