@@ -22,6 +22,7 @@ mod predict;
 mod reproduce;
 mod show;
 mod sink;
+mod tune;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -52,6 +53,7 @@ struct Cli {
 enum Command {
     Predict(Box<predict::Predict>),
     Compare(Box<compare::Compare>),
+    Tune(Box<tune::Tune>),
     Calibrate(Box<calibrate::Calibrate>),
     Calibration(calibration::Calibration),
     List(list::List),
@@ -69,6 +71,7 @@ pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Predict(predict) => predict.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Calibrate(calibrate) => calibrate.run(),
         Command::Calibration(calibration) => calibration.run(),
         Command::List(list) => list.run(),

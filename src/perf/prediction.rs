@@ -166,7 +166,7 @@ pub struct HostLayers<'a> {
 }
 
 /// Standard normal quantile of a two-sided 90 % interval.
-const QUANTILE_90: f64 = 1.645;
+pub(crate) const QUANTILE_90: f64 = 1.645;
 
 /// Half the width of the 90 % interval of a log-normal figure, as a factor.
 fn spread(sigma: f64) -> f64 {
@@ -186,7 +186,7 @@ fn hypotenuse(a: f64, b: f64) -> f64 {
 /// Widening of the logarithm's deviation for a model whose architecture is not known.
 const GENERIC_SIGMA: f64 = 0.15;
 /// Widening for a scenario outside what the calibration measured (other sizes, depths or prompts).
-const OUTSIDE_SIGMA: f64 = 0.08;
+pub(super) const OUTSIDE_SIGMA: f64 = 0.08;
 /// Relative deviation of an energy constant that nobody measured.
 const ENERGY_CONSTANT_SIGMA: f64 = 0.30;
 /// The most factors that the terms of a phase can have.

@@ -25,3 +25,4 @@ mod models;
 mod properties;
 mod readme;
 mod sizes;
+mod tune;

@@ -1,0 +1,164 @@
+//! How sure the ratio of two predictions is, whose errors are partly the same.
+
+use super::latency::{Machine, Terms};
+use super::prediction::{OUTSIDE_SIGMA, Prediction};
+use crate::calibration::{Calibration, FactorId, Phase};
+use crate::scenario::Scenario;
+
+/// A scenario with its prediction.
+pub type Predicted<'a, 's> = (&'a Scenario<'s>, &'a Prediction<'s>);
+
+/// `∂ ln(time of a phase) / ∂ ln(factor)`, by the factor's index, of the terms that one calibration speaks for.
+struct Sensitivities<'a> {
+    calibration: &'a Calibration,
+    of: [f64; FactorId::COUNT],
+}
+
+impl<'a> Sensitivities<'a> {
+    fn new(calibration: &'a Calibration, terms: &Terms, core_share_sensitivity: f64, total: f64) -> Self {
+        let mut of = [0.0; FactorId::COUNT];
+        for (term, contribution) in terms.contributions() {
+            let share = contribution / total;
+            of[term.factor.index()] += term.factor.sign() * share;
+            if term.factor == FactorId::Memory {
+                of[FactorId::CoreShare.index()] -= core_share_sensitivity * share;
+            }
+        }
+        Self { calibration, of }
+    }
+
+    /// `sᵀ C s` for the factors' covariance `C`.
+    fn variance(&self) -> f64 {
+        let used = || self.of.iter().enumerate().filter(|(_, share)| **share != 0.0);
+        let row = |a: usize| -> f64 {
+            let covariances = self.calibration.covariances(a);
+            used().map(|(b, share)| share * covariances[b]).sum()
+        };
+        used().map(|(a, share)| share * row(a)).sum()
+    }
+}
+
+/// What each calibration says of a phase: that of the backend, and that of the host where it computes a part.
+fn sensitivities<'a>((scenario, prediction): Predicted<'_, 'a>, phase: Phase, total: f64) -> Vec<Sensitivities<'a>> {
+    let terms = |prefill, decode| match phase {
+        Phase::Prefill => prefill,
+        Phase::Decode => decode,
+    };
+    let calibration = prediction.basis.calibration;
+    let host = prediction.host.as_deref();
+    let split = host.and_then(|host| Machine::split(scenario, calibration, host.calibration));
+    let machine = match &split {
+        Some((backend, _)) => *backend,
+        None => Machine::new(scenario, calibration),
+    };
+    let own = terms(&prediction.prefill, &prediction.decode);
+    let mut all = vec![Sensitivities::new(
+        calibration,
+        own,
+        machine.core_share_sensitivity,
+        total,
+    )];
+    if let (Some(host), Some((_, machine))) = (host, split) {
+        let left = terms(&host.prefill, &host.decode);
+        all.push(Sensitivities::new(
+            host.calibration,
+            left,
+            machine.core_share_sensitivity,
+            total,
+        ));
+    }
+    all
+}
+
+/// The standard deviation of `ln(measured ratio / predicted ratio)` of the times of a phase in two scenarios; none where one lacks
+/// the phase.
+///
+/// What a calibration gets wrong about a factor it gets wrong in both scenarios, so that only the difference of their sensitivities
+/// counts: `(s_a - s_b)ᵀ C (s_a - s_b)`. The scatter that no factor explains is taken as each one's own, which published
+/// measurements bear out: those of one model in one precision on one device, at other threads, depths and prompts, scatter nearly as
+/// far about their own mean as all do about the prediction.
+#[must_use]
+pub fn ratio_sigma(a: Predicted<'_, '_>, b: Predicted<'_, '_>, phase: Phase) -> Option<f64> {
+    let time = |prediction: &Prediction<'_>| match phase {
+        Phase::Prefill => prediction.prefill_s,
+        Phase::Decode => prediction.decode_s_per_token,
+    };
+    let (of_a, of_b) = (sensitivities(a, phase, time(a.1)?), sensitivities(b, phase, time(b.1)?));
+    let mut variance = 0.0;
+    let mut alone: Vec<&Sensitivities<'_>> = of_b.iter().collect();
+    for ours in &of_a {
+        let same = alone
+            .iter()
+            .position(|theirs| theirs.calibration.id == ours.calibration.id);
+        variance += match same.map(|at| alone.swap_remove(at)) {
+            Some(theirs) => {
+                let mut difference = ours.of;
+                for (share, other) in difference.iter_mut().zip(&theirs.of) {
+                    *share -= other;
+                }
+                Sensitivities {
+                    calibration: ours.calibration,
+                    of: difference,
+                }
+                .variance()
+            }
+            None => ours.variance(),
+        };
+    }
+    variance += alone.iter().map(|theirs| theirs.variance()).sum::<f64>();
+    for (_, prediction) in [a, b] {
+        let scatter = prediction.basis.calibration.quality(phase).scatter;
+        let outside = if prediction.basis.inside_measured_range {
+            0.0
+        } else {
+            OUTSIDE_SIGMA
+        };
+        variance += scatter * scatter + outside * outside;
+    }
+    Some(variance.max(0.0).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, Choice};
+    use crate::perf::predict;
+    use crate::perf::sums::ModelSums;
+    use crate::quant::Precision;
+    use crate::scenario::Workload;
+
+    #[test]
+    fn errors_that_two_settings_share_cancel() -> Result<(), Box<dyn std::error::Error>> {
+        let catalog = Catalog::builtin();
+        let (model, device) = (catalog.model("llama-3.2-1b")?, catalog.device("pi5")?);
+        let sums = ModelSums::of(&model, Precision::Int4)?;
+        let ask = |threads| {
+            let work = Workload {
+                threads: Some(threads),
+                ..Workload::default()
+            };
+            Scenario::new(&sums, &device, None, Precision::Int4, None, work)
+        };
+        let (two, four) = (ask(2)?, ask(4)?);
+        let calibration = catalog.calibration_for(&device, two.backend_kind, &Choice::Best)?;
+        let answers = (predict(&two, &calibration), predict(&four, &calibration));
+        for phase in [Phase::Prefill, Phase::Decode] {
+            let scatter = calibration.quality(phase).scatter;
+            let own = ratio_sigma((&four, &answers.1), (&four, &answers.1), phase);
+            let expected = (2.0 * scatter * scatter).sqrt();
+            assert!(
+                own.is_some_and(|sigma| (sigma - expected).abs() < 1e-12),
+                "with itself only the scatter is left: {own:?}"
+            );
+            let paired = ratio_sigma((&two, &answers.0), (&four, &answers.1), phase).unwrap_or(f64::NAN);
+            let basis = (answers.0.basis, answers.1.basis);
+            let (a, b) = match phase {
+                Phase::Prefill => (basis.0.prefill_sigma, basis.1.prefill_sigma),
+                Phase::Decode => (basis.0.decode_sigma, basis.1.decode_sigma),
+            };
+            let apart = a.unwrap_or(0.0).hypot(b.unwrap_or(0.0));
+            assert!(expected <= paired && paired < apart, "{phase:?}: {paired} {apart}");
+        }
+        Ok(())
+    }
+}
