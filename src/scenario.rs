@@ -1,7 +1,7 @@
 //! A scenario: one model in one precision on one backend of one device, doing one piece of work.
 
 use crate::device::{Backend, BackendKind, Device, PowerMode};
-use crate::perf::memory::{CacheError, Footprint};
+use crate::perf::memory::{CacheError, Footprint, Memo};
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
 
@@ -82,6 +82,79 @@ impl Workload {
         self.context
             .unwrap_or_else(|| self.depth.saturating_add(self.prompt).saturating_add(self.generate))
             .max(1)
+    }
+
+    /// Checks that this can be asked of the backend, and finds the CPU that computes the layers which it leaves to one.
+    fn check<'a>(
+        &self,
+        sums: &ModelSums,
+        device: &'a Device,
+        backend_kind: BackendKind,
+    ) -> Result<Option<&'a Backend>, ScenarioError> {
+        let Workload {
+            prompt,
+            generate,
+            depth,
+            context,
+            batch,
+            ubatch,
+            sequences,
+            threads,
+            gpu_layers,
+            ..
+        } = *self;
+        for (flag, value, limit) in [
+            ("prompt", prompt, MOST_TOKENS),
+            ("generate", generate, MOST_TOKENS),
+            ("depth", depth, MOST_TOKENS),
+            ("context", context.unwrap_or(1), MOST_TOKENS),
+            ("batch", batch, MOST_TOKENS),
+            ("ubatch", ubatch, MOST_TOKENS),
+            ("sequences", sequences, MOST_SIDE_BY_SIDE),
+            ("threads", threads.unwrap_or(1), MOST_SIDE_BY_SIDE),
+        ] {
+            if value > limit {
+                return Err(ScenarioError::TooLarge { flag, value, limit });
+            }
+        }
+        for (flag, value) in [
+            ("batch", batch),
+            ("ubatch", ubatch),
+            ("sequences", sequences),
+            ("threads", threads.unwrap_or(1)),
+            ("context", context.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                return Err(ScenarioError::Zero { flag });
+            }
+        }
+        let needed = depth + prompt + generate;
+        if let Some(context) = context
+            && context < needed
+        {
+            return Err(ScenarioError::ContextTooSmall {
+                context,
+                depth,
+                prompt,
+                generate,
+                needed,
+            });
+        }
+        if gpu_layers.is_some() && backend_kind == BackendKind::Cpu {
+            return Err(ScenarioError::NoGpu {
+                backend: backend_kind.name(),
+            });
+        }
+        match gpu_layers {
+            Some(gpu_layers) if sums.memory.offloaded_layers_share(Some(gpu_layers)) < 1.0 => {
+                let host = device.backends.get(&BackendKind::Cpu);
+                host.map(Some).ok_or_else(|| ScenarioError::NoHost {
+                    device: device.id.clone(),
+                    gpu_layers,
+                })
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -278,72 +351,7 @@ impl<'a> Scenario<'a> {
     ) -> Result<Self, ScenarioError> {
         let (backend_kind, backend) = backend_of(device, backend)?;
         let power_mode = power_mode_of(device, power_mode)?;
-        let Workload {
-            prompt,
-            generate,
-            depth,
-            context,
-            batch,
-            ubatch,
-            sequences,
-            threads,
-            gpu_layers,
-            ..
-        } = workload;
-        for (flag, value, limit) in [
-            ("prompt", prompt, MOST_TOKENS),
-            ("generate", generate, MOST_TOKENS),
-            ("depth", depth, MOST_TOKENS),
-            ("context", context.unwrap_or(1), MOST_TOKENS),
-            ("batch", batch, MOST_TOKENS),
-            ("ubatch", ubatch, MOST_TOKENS),
-            ("sequences", sequences, MOST_SIDE_BY_SIDE),
-            ("threads", threads.unwrap_or(1), MOST_SIDE_BY_SIDE),
-        ] {
-            if value > limit {
-                return Err(ScenarioError::TooLarge { flag, value, limit });
-            }
-        }
-        for (flag, value) in [
-            ("batch", batch),
-            ("ubatch", ubatch),
-            ("sequences", sequences),
-            ("threads", threads.unwrap_or(1)),
-            ("context", context.unwrap_or(1)),
-        ] {
-            if value == 0 {
-                return Err(ScenarioError::Zero { flag });
-            }
-        }
-        let needed = depth + prompt + generate;
-        if let Some(context) = context
-            && context < needed
-        {
-            return Err(ScenarioError::ContextTooSmall {
-                context,
-                depth,
-                prompt,
-                generate,
-                needed,
-            });
-        }
-        if gpu_layers.is_some() && backend_kind == BackendKind::Cpu {
-            return Err(ScenarioError::NoGpu {
-                backend: backend_kind.name(),
-            });
-        }
-        let host = match gpu_layers {
-            Some(gpu_layers) if sums.memory.offloaded_layers_share(Some(gpu_layers)) < 1.0 => Some(
-                device
-                    .backends
-                    .get(&BackendKind::Cpu)
-                    .ok_or_else(|| ScenarioError::NoHost {
-                        device: device.id.clone(),
-                        gpu_layers,
-                    })?,
-            ),
-            _ => None,
-        };
+        let host = workload.check(sums, device, backend_kind)?;
         let footprint = Footprint::new(sums, backend_kind, backend, &workload)?;
         Ok(Self {
             sums,
@@ -355,6 +363,22 @@ impl<'a> Scenario<'a> {
             precision,
             workload,
             footprint,
+        })
+    }
+
+    /// The same model, device, backend and power mode at another piece of work. `memory` remembers what it was asked before of this
+    /// model on this backend.
+    ///
+    /// # Errors
+    /// [`ScenarioError`], as [`Scenario::new`].
+    pub fn with_workload(&self, workload: Workload, memory: &mut Memo) -> Result<Self, ScenarioError> {
+        let host = workload.check(self.sums, self.device, self.backend_kind)?;
+        let footprint = memory.footprint(self.sums, self.backend_kind, self.backend, &workload)?;
+        Ok(Self {
+            host,
+            workload,
+            footprint,
+            ..*self
         })
     }
 }

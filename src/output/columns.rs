@@ -1,25 +1,53 @@
-//! The columns of a table of predictions: each named once, for CSV, Markdown and the text table alike.
+//! The columns of a table of predictions: each named once, with its type, for CSV, Parquet, filters, Markdown and the text table alike.
 
 use super::grid::{Align, Grid};
 use super::number;
 use super::record::Record;
 
-/// A cell of a table.
-#[derive(Debug, Clone, PartialEq)]
-enum Cell {
-    Text(String),
+/// Which of two values of a figure one would rather have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// The greater.
+    High,
+    /// The smaller.
+    Low,
+}
+
+/// How a column's values are got from a record, by what they are.
+#[derive(Debug, Clone, Copy)]
+pub enum Values {
+    /// A name out of few.
+    Text(fn(&Record) -> Option<&str>),
+    /// A figure in base units.
+    Number(fn(&Record) -> Option<f64>),
+    /// Bytes, tokens and other counts.
+    Whole(fn(&Record) -> Option<u64>),
+    /// Yes or no.
+    Truth(fn(&Record) -> Option<bool>),
+}
+
+/// A value of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// A name.
+    Text(&'a str),
+    /// A figure in base units.
     Number(f64),
+    /// A count.
     Whole(u64),
+    /// Yes or no.
     Truth(bool),
+    /// It does not apply.
     None,
 }
 
-impl Cell {
+impl Value<'_> {
     /// As a program reads it; nothing for none.
-    fn plain(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Number(value) => number::plain(*value),
+    #[must_use]
+    pub fn plain(&self) -> String {
+        match *self {
+            Self::Text(text) => text.to_owned(),
+            Self::Number(value) => number::plain(value),
             Self::Whole(value) => value.to_string(),
             Self::Truth(value) => value.to_string(),
             Self::None => String::new(),
@@ -27,162 +55,199 @@ impl Cell {
     }
 }
 
-impl From<Option<f64>> for Cell {
-    fn from(value: Option<f64>) -> Self {
-        value.map_or(Self::None, Self::Number)
+/// A column of a table of predictions.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name, which is the key of the JSON; those of nested keys are joined by an underscore.
+    pub name: &'static str,
+    /// Its values.
+    pub values: Values,
+    /// Which values are the better ones; none where that is a matter of taste.
+    pub better: Option<Better>,
+}
+
+impl Column {
+    const fn text(name: &'static str, get: fn(&Record) -> Option<&str>) -> Self {
+        Self::new(name, Values::Text(get))
+    }
+
+    const fn number(name: &'static str, get: fn(&Record) -> Option<f64>) -> Self {
+        Self::new(name, Values::Number(get))
+    }
+
+    const fn whole(name: &'static str, get: fn(&Record) -> Option<u64>) -> Self {
+        Self::new(name, Values::Whole(get))
+    }
+
+    const fn truth(name: &'static str, get: fn(&Record) -> Option<bool>) -> Self {
+        Self::new(name, Values::Truth(get))
+    }
+
+    const fn new(name: &'static str, values: Values) -> Self {
+        Self {
+            name,
+            values,
+            better: None,
+        }
+    }
+
+    /// The same where the greater value is the better one.
+    const fn high(self) -> Self {
+        Self {
+            better: Some(Better::High),
+            ..self
+        }
+    }
+
+    /// The same where the smaller value is the better one.
+    const fn low(self) -> Self {
+        Self {
+            better: Some(Better::Low),
+            ..self
+        }
+    }
+
+    /// The column of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        COLUMNS.iter().find(|column| column.name == name)
+    }
+
+    /// Its value in a record.
+    #[must_use]
+    pub fn value<'a>(&self, record: &'a Record) -> Value<'a> {
+        match self.values {
+            Values::Text(get) => get(record).map_or(Value::None, Value::Text),
+            Values::Number(get) => get(record).map_or(Value::None, Value::Number),
+            Values::Whole(get) => get(record).map_or(Value::None, Value::Whole),
+            Values::Truth(get) => get(record).map_or(Value::None, Value::Truth),
+        }
     }
 }
 
-impl From<Option<u64>> for Cell {
-    fn from(value: Option<u64>) -> Self {
-        value.map_or(Self::None, Self::Whole)
-    }
-}
-
-impl From<Option<&str>> for Cell {
-    fn from(value: Option<&str>) -> Self {
-        value.map_or(Self::None, |text| Self::Text(text.to_owned()))
-    }
-}
-
-type Column = (&'static str, fn(&Record) -> Cell);
-
-/// Every column of the CSV, in the order of the record's keys; those of nested keys are joined by an underscore.
-const COLUMNS: &[Column] = &[
-    ("model", |r| Cell::Text(r.model.clone())),
-    ("hardware", |r| Cell::Text(r.hardware.clone())),
-    ("backend", |r| Cell::Text(r.backend.name().to_owned())),
-    ("precision", |r| Cell::Text(r.precision.name().to_owned())),
-    ("mix", |r| r.mix.into()),
-    ("formulas", |r| Cell::Text(r.formulas.name().to_owned())),
-    ("power_mode", |r| r.power_mode.as_deref().into()),
-    ("prompt", |r| Cell::Whole(r.workload.prompt)),
-    ("generate", |r| Cell::Whole(r.workload.generate)),
-    ("depth", |r| Cell::Whole(r.workload.depth)),
-    ("context", |r| Cell::Whole(r.workload.context)),
-    ("batch", |r| Cell::Whole(r.workload.batch)),
-    ("ubatch", |r| Cell::Whole(r.workload.ubatch)),
-    ("sequences", |r| Cell::Whole(r.workload.sequences)),
-    ("cache_type_k", |r| {
-        Cell::Text(r.workload.cache_type_k.name().to_owned())
+/// Every column of the CSV, in the order of the record's keys.
+pub const COLUMNS: &[Column] = &[
+    Column::text("model", |r| Some(&r.model)),
+    Column::text("hardware", |r| Some(&r.hardware)),
+    Column::text("backend", |r| Some(r.backend.name())),
+    Column::text("precision", |r| Some(r.precision.name())),
+    Column::text("mix", |r| r.mix),
+    Column::text("formulas", |r| Some(r.formulas.name())),
+    Column::text("power_mode", |r| r.power_mode.as_deref()),
+    Column::whole("prompt", |r| Some(r.workload.prompt)),
+    Column::whole("generate", |r| Some(r.workload.generate)),
+    Column::whole("depth", |r| Some(r.workload.depth)),
+    Column::whole("context", |r| Some(r.workload.context)),
+    Column::whole("batch", |r| Some(r.workload.batch)),
+    Column::whole("ubatch", |r| Some(r.workload.ubatch)),
+    Column::whole("sequences", |r| Some(r.workload.sequences)),
+    Column::text("cache_type_k", |r| Some(r.workload.cache_type_k.name())),
+    Column::text("cache_type_v", |r| Some(r.workload.cache_type_v.name())),
+    Column::whole("threads", |r| r.workload.threads),
+    Column::whole("gpu_layers", |r| r.workload.gpu_layers),
+    Column::whole("parameters", |r| Some(r.parameters)).high(),
+    Column::whole("active_parameters", |r| r.active_parameters).high(),
+    Column::number("flops_per_token", |r| Some(r.flops_per_token)),
+    Column::whole("weight_bytes", |r| Some(r.weight_bytes)).low(),
+    Column::whole("kv_cache_bytes", |r| Some(r.kv_cache_bytes)).low(),
+    Column::whole("activation_bytes", |r| Some(r.activation_bytes)).low(),
+    Column::whole("repacked_bytes", |r| r.repacked_bytes).low(),
+    Column::whole("runtime_bytes", |r| r.runtime_bytes).low(),
+    Column::whole("memory_bytes", |r| Some(r.memory_bytes)).low(),
+    Column::number("memory_bytes_low", |r| r.intervals.memory_bytes.map(|[low, _]| low)).low(),
+    Column::number("memory_bytes_high", |r| r.intervals.memory_bytes.map(|[_, high]| high)).low(),
+    Column::whole("capacity_bytes", |r| Some(r.capacity_bytes)),
+    Column::truth("fits", |r| Some(r.fits)).high(),
+    Column::number("arithmetic_intensity", |r| r.arithmetic_intensity),
+    Column::number("ridge_intensity", |r| r.ridge_intensity),
+    Column::number("compute_s", |r| r.compute_s).low(),
+    Column::number("memory_s", |r| r.memory_s).low(),
+    Column::number("overhead_s", |r| r.overhead_s).low(),
+    Column::number("io_s", |r| r.io_s).low(),
+    Column::number("h2d_s", |r| r.h2d_s).low(),
+    Column::number("repack_s", |r| r.repack_s).low(),
+    Column::number("network_s", |r| r.network_s).low(),
+    Column::number("end_to_end_s", |r| r.end_to_end_s).low(),
+    Column::number("prefill_s", |r| r.prefill_s).low(),
+    Column::number("prefill_tokens_per_s", |r| r.prefill_tokens_per_s).high(),
+    Column::number("prefill_tokens_per_s_low", |r| {
+        r.intervals.prefill_tokens_per_s.map(|[low, _]| low)
+    })
+    .high(),
+    Column::number("prefill_tokens_per_s_high", |r| {
+        r.intervals.prefill_tokens_per_s.map(|[_, high]| high)
+    })
+    .high(),
+    Column::number("ttft_s", |r| r.ttft_s).low(),
+    Column::number("decode_s_per_token", |r| r.decode_s_per_token).low(),
+    Column::number("decode_tokens_per_s", |r| r.decode_tokens_per_s).high(),
+    Column::number("decode_tokens_per_s_low", |r| {
+        r.intervals.decode_tokens_per_s.map(|[low, _]| low)
+    })
+    .high(),
+    Column::number("decode_tokens_per_s_high", |r| {
+        r.intervals.decode_tokens_per_s.map(|[_, high]| high)
+    })
+    .high(),
+    Column::number("energy_j_per_token", |r| r.energy_j_per_token).low(),
+    Column::number("prefill_energy_j_per_token", |r| r.prefill_energy_j_per_token).low(),
+    Column::number("decode_energy_j_per_token", |r| r.decode_energy_j_per_token).low(),
+    Column::number("decode_energy_j_per_token_low", |r| {
+        r.intervals.decode_energy_j_per_token.map(|[low, _]| low)
+    })
+    .low(),
+    Column::number("decode_energy_j_per_token_high", |r| {
+        r.intervals.decode_energy_j_per_token.map(|[_, high]| high)
+    })
+    .low(),
+    Column::number("request_energy_j", |r| r.economy.request_energy_j).low(),
+    Column::number("prefill_action_j_s_per_token", |r| {
+        r.economy.prefill_action_j_s_per_token
+    })
+    .low(),
+    Column::number("decode_action_j_s_per_token", |r| r.economy.decode_action_j_s_per_token).low(),
+    Column::text("currency", |r| {
+        r.economy.currency.as_ref().map(crate::economy::Currency::code)
     }),
-    ("cache_type_v", |r| {
-        Cell::Text(r.workload.cache_type_v.name().to_owned())
-    }),
-    ("threads", |r| r.workload.threads.into()),
-    ("gpu_layers", |r| r.workload.gpu_layers.into()),
-    ("parameters", |r| Cell::Whole(r.parameters)),
-    ("active_parameters", |r| r.active_parameters.into()),
-    ("flops_per_token", |r| Cell::Number(r.flops_per_token)),
-    ("weight_bytes", |r| Cell::Whole(r.weight_bytes)),
-    ("kv_cache_bytes", |r| Cell::Whole(r.kv_cache_bytes)),
-    ("activation_bytes", |r| Cell::Whole(r.activation_bytes)),
-    ("repacked_bytes", |r| r.repacked_bytes.into()),
-    ("runtime_bytes", |r| r.runtime_bytes.into()),
-    ("memory_bytes", |r| Cell::Whole(r.memory_bytes)),
-    ("memory_bytes_low", |r| {
-        r.intervals.memory_bytes.map(|[low, _]| low).into()
-    }),
-    ("memory_bytes_high", |r| {
-        r.intervals.memory_bytes.map(|[_, high]| high).into()
-    }),
-    ("capacity_bytes", |r| Cell::Whole(r.capacity_bytes)),
-    ("fits", |r| Cell::Truth(r.fits)),
-    ("arithmetic_intensity", |r| r.arithmetic_intensity.into()),
-    ("ridge_intensity", |r| r.ridge_intensity.into()),
-    ("compute_s", |r| r.compute_s.into()),
-    ("memory_s", |r| r.memory_s.into()),
-    ("overhead_s", |r| r.overhead_s.into()),
-    ("io_s", |r| r.io_s.into()),
-    ("h2d_s", |r| r.h2d_s.into()),
-    ("repack_s", |r| r.repack_s.into()),
-    ("network_s", |r| r.network_s.into()),
-    ("end_to_end_s", |r| r.end_to_end_s.into()),
-    ("prefill_s", |r| r.prefill_s.into()),
-    ("prefill_tokens_per_s", |r| r.prefill_tokens_per_s.into()),
-    ("prefill_tokens_per_s_low", |r| {
-        r.intervals.prefill_tokens_per_s.map(|[low, _]| low).into()
-    }),
-    ("prefill_tokens_per_s_high", |r| {
-        r.intervals.prefill_tokens_per_s.map(|[_, high]| high).into()
-    }),
-    ("ttft_s", |r| r.ttft_s.into()),
-    ("decode_s_per_token", |r| r.decode_s_per_token.into()),
-    ("decode_tokens_per_s", |r| r.decode_tokens_per_s.into()),
-    ("decode_tokens_per_s_low", |r| {
-        r.intervals.decode_tokens_per_s.map(|[low, _]| low).into()
-    }),
-    ("decode_tokens_per_s_high", |r| {
-        r.intervals.decode_tokens_per_s.map(|[_, high]| high).into()
-    }),
-    ("energy_j_per_token", |r| r.energy_j_per_token.into()),
-    ("prefill_energy_j_per_token", |r| r.prefill_energy_j_per_token.into()),
-    ("decode_energy_j_per_token", |r| r.decode_energy_j_per_token.into()),
-    ("decode_energy_j_per_token_low", |r| {
-        r.intervals.decode_energy_j_per_token.map(|[low, _]| low).into()
-    }),
-    ("decode_energy_j_per_token_high", |r| {
-        r.intervals.decode_energy_j_per_token.map(|[_, high]| high).into()
-    }),
-    ("request_energy_j", |r| r.economy.request_energy_j.into()),
-    ("prefill_action_j_s_per_token", |r| {
-        r.economy.prefill_action_j_s_per_token.into()
-    }),
-    ("decode_action_j_s_per_token", |r| {
-        r.economy.decode_action_j_s_per_token.into()
-    }),
-    ("currency", |r| {
-        r.economy.currency.as_ref().map(crate::economy::Currency::code).into()
-    }),
-    ("input_cost_per_million_tokens", |r| {
-        r.economy.input_cost_per_million_tokens.into()
-    }),
-    ("output_cost_per_million_tokens", |r| {
-        r.economy.output_cost_per_million_tokens.into()
-    }),
-    ("request_cost", |r| r.economy.request_cost.into()),
-    ("input_api_price_over_cost", |r| {
-        r.economy.input_api_price_over_cost.into()
-    }),
-    ("output_api_price_over_cost", |r| {
-        r.economy.output_api_price_over_cost.into()
-    }),
-    ("request_api_price_over_cost", |r| {
-        r.economy.request_api_price_over_cost.into()
-    }),
-    ("input_co2_kg_per_million_tokens", |r| {
-        r.economy.input_co2_kg_per_million_tokens.into()
-    }),
-    ("output_co2_kg_per_million_tokens", |r| {
-        r.economy.output_co2_kg_per_million_tokens.into()
-    }),
-    ("request_co2_kg", |r| r.economy.request_co2_kg.into()),
-    ("battery_j", |r| r.economy.battery_j.into()),
-    ("battery_requests", |r| r.economy.battery_requests.into()),
-    ("battery_s", |r| r.economy.battery_s.into()),
-    ("reading_speed_tokens_per_s", |r| {
-        r.economy.reading_speed_tokens_per_s.into()
-    }),
-    ("reading_speed_met", |r| {
-        r.economy.reading_speed_met.map_or(Cell::None, Cell::Truth)
-    }),
-    ("prefill_bound", |r| {
-        r.bound.prefill.map(crate::perf::Bound::name).into()
-    }),
-    ("decode_bound", |r| r.bound.decode.map(crate::perf::Bound::name).into()),
-    ("calibration", |r| r.basis.calibration.as_deref().into()),
-    ("held_out_error", |r| r.basis.held_out_error.into()),
-    ("inside_measured_range", |r| {
-        r.basis.inside_measured_range.map_or(Cell::None, Cell::Truth)
-    }),
+    Column::number("input_cost_per_million_tokens", |r| {
+        r.economy.input_cost_per_million_tokens
+    })
+    .low(),
+    Column::number("output_cost_per_million_tokens", |r| {
+        r.economy.output_cost_per_million_tokens
+    })
+    .low(),
+    Column::number("request_cost", |r| r.economy.request_cost).low(),
+    Column::number("input_api_price_over_cost", |r| r.economy.input_api_price_over_cost).high(),
+    Column::number("output_api_price_over_cost", |r| r.economy.output_api_price_over_cost).high(),
+    Column::number("request_api_price_over_cost", |r| r.economy.request_api_price_over_cost).high(),
+    Column::number("input_co2_kg_per_million_tokens", |r| {
+        r.economy.input_co2_kg_per_million_tokens
+    })
+    .low(),
+    Column::number("output_co2_kg_per_million_tokens", |r| {
+        r.economy.output_co2_kg_per_million_tokens
+    })
+    .low(),
+    Column::number("request_co2_kg", |r| r.economy.request_co2_kg).low(),
+    Column::number("battery_j", |r| r.economy.battery_j),
+    Column::number("battery_requests", |r| r.economy.battery_requests).high(),
+    Column::number("battery_s", |r| r.economy.battery_s).high(),
+    Column::number("reading_speed_tokens_per_s", |r| r.economy.reading_speed_tokens_per_s),
+    Column::truth("reading_speed_met", |r| r.economy.reading_speed_met).high(),
+    Column::text("prefill_bound", |r| r.bound.prefill.map(crate::perf::Bound::name)),
+    Column::text("decode_bound", |r| r.bound.decode.map(crate::perf::Bound::name)),
+    Column::text("calibration", |r| r.basis.calibration.as_deref()),
+    Column::number("held_out_error", |r| r.basis.held_out_error).low(),
+    Column::truth("inside_measured_range", |r| r.basis.inside_measured_range).high(),
 ];
 
 /// Predictions as CSV, one row each under a header.
 #[must_use]
 pub fn csv(records: &[Record]) -> String {
-    let mut grid = Grid::new(COLUMNS.iter().map(|&(name, _)| (name, Align::Left)));
+    let mut grid = Grid::new(COLUMNS.iter().map(|column| (column.name, Align::Left)));
     for record in records {
-        grid.row(COLUMNS.iter().map(|(_, cell)| cell(record).plain()));
+        grid.row(COLUMNS.iter().map(|column| column.value(record).plain()));
     }
     grid.csv()
 }

@@ -11,6 +11,7 @@ use crate::perf::{Bound, Intervals, Prediction};
 use crate::quant::{CacheType, Precision};
 use crate::scenario::{Formulas, Scenario, Workload};
 use serde::Serialize;
+use std::mem::take;
 
 /// The version of the JSON document; it changes when a key changes its name or meaning.
 pub const SCHEMA: u32 = 1;
@@ -177,6 +178,15 @@ pub struct PaperQuestion<'a> {
     pub context: u64,
 }
 
+/// The texts of a record, which cost an allocation each.
+struct Names {
+    model: String,
+    hardware: String,
+    power_mode: Option<String>,
+    calibration: Option<String>,
+    notes: Vec<String>,
+}
+
 /// Bytes as a whole number.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, and no memory is that large
 fn whole(bytes: f64) -> u64 {
@@ -192,18 +202,44 @@ impl Record {
     /// The record of an exact prediction, its economy that of the default [`Terms`].
     #[must_use]
     pub fn exact(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>, notes: Vec<String>) -> Self {
+        let names = Names {
+            model: model.id.clone(),
+            hardware: scenario.device.id.clone(),
+            power_mode: scenario.power_mode.map(|(name, _)| name.to_owned()),
+            calibration: Some(prediction.basis.calibration.id.clone()),
+            notes,
+        };
+        let terms = Terms::default().on(scenario.device);
+        let economy = Economy::of(&Work::of(&scenario.workload, prediction), &terms);
+        Self::of(names, scenario, prediction, economy)
+    }
+
+    /// Makes this the record of another prediction of the same model, device, power mode and calibration, without building their
+    /// names and the notes anew.
+    pub fn renew(&mut self, scenario: &Scenario<'_>, prediction: &Prediction<'_>, economy: Economy) {
+        let names = Names {
+            model: take(&mut self.model),
+            hardware: take(&mut self.hardware),
+            power_mode: take(&mut self.power_mode),
+            calibration: take(&mut self.basis.calibration),
+            notes: take(&mut self.basis.notes),
+        };
+        *self = Self::of(names, scenario, prediction, economy);
+    }
+
+    fn of(names: Names, scenario: &Scenario<'_>, prediction: &Prediction<'_>, economy: Economy) -> Self {
         let calibration = prediction.basis.calibration;
         let held_out = |phase, present: Option<f64>| present.and_then(|_| calibration.quality(phase).held_out_error);
         let prefill_held_out = held_out(Phase::Prefill, prediction.prefill_s);
         let decode_held_out = held_out(Phase::Decode, prediction.decode_s_per_token);
         Self {
-            model: model.id.clone(),
-            hardware: scenario.device.id.clone(),
+            model: names.model,
+            hardware: names.hardware,
             backend: scenario.backend_kind,
             precision: scenario.precision,
             mix: scenario.precision.mix().map(crate::quant::Mix::name),
             formulas: Formulas::Exact,
-            power_mode: scenario.power_mode.map(|(name, _)| name.to_owned()),
+            power_mode: names.power_mode,
             workload: WorkloadRecord {
                 threads: scenario.threads(),
                 ..WorkloadRecord::new(&scenario.workload, scenario.workload.context())
@@ -237,23 +273,20 @@ impl Record {
             energy_j_per_token: prediction.energy_j_per_token,
             prefill_energy_j_per_token: prediction.prefill_energy_j_per_token,
             decode_energy_j_per_token: prediction.decode_energy_j_per_token,
-            economy: Economy::of(
-                &Work::of(&scenario.workload, prediction),
-                &Terms::default().on(scenario.device),
-            ),
+            economy,
             bound: BoundRecord {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
             },
             intervals: prediction.intervals,
             basis: BasisRecord {
-                calibration: Some(calibration.id.clone()),
+                calibration: names.calibration,
                 origin: Some(calibration.file.origin),
                 held_out_error: decode_held_out.or(prefill_held_out),
                 prefill_held_out_error: prefill_held_out,
                 decode_held_out_error: decode_held_out,
                 inside_measured_range: Some(prediction.basis.inside_measured_range),
-                notes,
+                notes: names.notes,
             },
         }
     }

@@ -5,6 +5,7 @@ mod compute;
 mod context;
 mod fit;
 mod footprint;
+mod memo;
 mod repack;
 mod runtime;
 
@@ -12,6 +13,7 @@ pub use cache::CacheError;
 pub use context::Context;
 pub use fit::MixThatFits;
 pub use footprint::Footprint;
+pub use memo::Memo;
 pub use repack::Repacked;
 
 use crate::model::{Model, Use};
