@@ -54,6 +54,7 @@
 //! | [`decide`] | which device, which setting, which model: answers made of predictions |
 //! | [`output`] | predictions as records and tables |
 //! | `figure` | predictions as figures for papers, each with its data (feature `figures`) |
+//! | [`report`] | predictions as one page of HTML, with figures and what each number rests on |
 //! | [`calibrate`] | measurements and what is fitted to them: see below |
 //! | [`gguf`] | GGUF files: headers read with every length checked, and written |
 //! | [`excerpt`] | a place in a file, shown as a compiler shows it |
@@ -110,5 +111,9 @@ pub mod model;
 pub mod output;
 pub mod perf;
 pub mod quant;
+pub mod report;
 pub mod scenario;
 pub mod units;
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -19,6 +19,7 @@ mod plot;
 #[path = "plot_missing.rs"]
 mod plot;
 mod predict;
+mod report;
 mod reproduce;
 mod show;
 mod sink;
@@ -58,6 +59,7 @@ enum Command {
     Calibration(calibration::Calibration),
     List(list::List),
     Show(show::Show),
+    Report(Box<report::Report>),
     Export(export::Export),
     Plot(Box<plot::Plot>),
     Reproduce(reproduce::Reproduce),
@@ -76,6 +78,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Calibration(calibration) => calibration.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
+        Command::Report(report) => report.run(),
         Command::Export(export) => export.run(),
         Command::Plot(plot) => plot.run(),
         Command::Reproduce(reproduce) => reproduce.run(),
@@ -83,6 +86,22 @@ pub fn run() -> Result<(), Failure> {
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }
+}
+
+/// These arguments as a shell reads them, the program by its name.
+fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
+    let quoted = arguments.skip(1).map(|argument| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
+    });
+    std::iter::once("edgeprof".to_owned())
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

@@ -252,10 +252,35 @@ pub fn csv(records: &[Record]) -> String {
     grid.csv()
 }
 
+/// A column of a comparison: what its cells say, and by what they are put in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The title.
+    pub title: &'static str,
+    /// On which side the cells are flush.
+    pub align: Align,
+    /// For each prediction the text, and the number behind it if it is one.
+    pub cells: Vec<(String, Option<f64>)>,
+}
+
 /// Predictions side by side, as people read them; columns that are empty in every row are left out.
 #[must_use]
 pub fn comparison(records: &[Record]) -> Grid {
-    type Shown = (&'static str, Align, fn(&Record) -> String);
+    let columns = compared(records);
+    let mut grid = Grid::new(columns.iter().map(|column| (column.title, column.align)));
+    for at in 0..records.len() {
+        grid.row(columns.iter().map(|column| column.cells[at].0.clone()));
+    }
+    grid
+}
+
+/// The columns of [`comparison`].
+#[must_use]
+pub fn compared(records: &[Record]) -> Vec<Compared> {
+    type Shown = (&'static str, Align, fn(&Record) -> String, fn(&Record) -> Option<f64>);
+    const fn words(_: &Record) -> Option<f64> {
+        None
+    }
     fn shown(value: Option<f64>, text: fn(f64) -> String) -> String {
         value.map(text).unwrap_or_default()
     }
@@ -276,71 +301,144 @@ pub fn comparison(records: &[Record]) -> Grid {
             .unwrap_or_default()
     }
     const SHOWN: &[Shown] = &[
-        ("model", Align::Left, |r| r.model.clone()),
-        ("hardware", Align::Left, |r| match &r.power_mode {
-            Some(mode) => format!("{} {mode}", r.hardware),
-            None => r.hardware.clone(),
-        }),
-        ("backend", Align::Left, |r| r.backend.name().to_owned()),
-        ("precision", Align::Left, |r| match r.mix {
-            Some(mix) if mix != r.precision.name() => format!("{} ({mix})", r.precision),
-            _ => r.precision.to_string(),
-        }),
-        ("weights", Align::Right, |r| number::bytes(r.weight_bytes as f64)),
-        ("memory", Align::Right, |r| number::bytes(r.memory_bytes as f64)),
-        ("fits", Align::Left, |r| if r.fits { "yes" } else { "no" }.to_owned()),
-        ("prefill tokens/s", Align::Right, |r| {
-            range(r.prefill_tokens_per_s, r.intervals.prefill_tokens_per_s)
-        }),
-        ("decode tokens/s", Align::Right, |r| {
-            range(r.decode_tokens_per_s, r.intervals.decode_tokens_per_s)
-        }),
-        ("first token", Align::Right, |r| shown(r.ttft_s, number::seconds)),
-        ("compute", Align::Right, |r| match r.formulas {
-            crate::scenario::Formulas::Edgeprofiler => shown(r.compute_s, number::seconds),
-            crate::scenario::Formulas::Exact => String::new(),
-        }),
-        ("memory latency", Align::Right, |r| match r.formulas {
-            crate::scenario::Formulas::Edgeprofiler => shown(r.memory_s, number::seconds),
-            crate::scenario::Formulas::Exact => String::new(),
-        }),
-        ("end to end", Align::Right, |r| shown(r.end_to_end_s, number::seconds)),
-        ("J/token", Align::Right, |r| {
-            shown(r.decode_energy_j_per_token.or(r.energy_j_per_token), |j| {
-                number::significant(j, 3)
-            })
-        }),
-        ("cost of 1M in", Align::Right, |r| {
-            cost(r, r.economy.input_cost_per_million_tokens)
-        }),
-        ("1M out", Align::Right, |r| {
-            cost(r, r.economy.output_cost_per_million_tokens)
-        }),
-        ("of API price", Align::Right, |r| {
-            shown(r.economy.request_api_price_over_cost, |ratio| {
-                number::percent(1.0 / ratio)
-            })
-        }),
-        ("CO2 of 1M out", Align::Right, |r| {
-            shown(r.economy.output_co2_kg_per_million_tokens, number::kilograms)
-        }),
-        ("requests per battery", Align::Right, |r| {
-            shown(r.economy.battery_requests, |requests| number::count(requests.floor()))
-        }),
-        ("calibration", Align::Left, |r| {
-            r.basis.calibration.clone().unwrap_or_default()
-        }),
+        ("model", Align::Left, |r| r.model.clone(), words),
+        (
+            "hardware",
+            Align::Left,
+            |r| match &r.power_mode {
+                Some(mode) => format!("{} {mode}", r.hardware),
+                None => r.hardware.clone(),
+            },
+            words,
+        ),
+        ("backend", Align::Left, |r| r.backend.name().to_owned(), words),
+        (
+            "precision",
+            Align::Left,
+            |r| match r.mix {
+                Some(mix) if mix != r.precision.name() => format!("{} ({mix})", r.precision),
+                _ => r.precision.to_string(),
+            },
+            words,
+        ),
+        (
+            "weights",
+            Align::Right,
+            |r| number::bytes(r.weight_bytes as f64),
+            |r| Some(r.weight_bytes as f64),
+        ),
+        (
+            "memory",
+            Align::Right,
+            |r| number::bytes(r.memory_bytes as f64),
+            |r| Some(r.memory_bytes as f64),
+        ),
+        (
+            "fits",
+            Align::Left,
+            |r| if r.fits { "yes" } else { "no" }.to_owned(),
+            words,
+        ),
+        (
+            "prefill tokens/s",
+            Align::Right,
+            |r| range(r.prefill_tokens_per_s, r.intervals.prefill_tokens_per_s),
+            |r| r.prefill_tokens_per_s,
+        ),
+        (
+            "decode tokens/s",
+            Align::Right,
+            |r| range(r.decode_tokens_per_s, r.intervals.decode_tokens_per_s),
+            |r| r.decode_tokens_per_s,
+        ),
+        (
+            "first token",
+            Align::Right,
+            |r| shown(r.ttft_s, number::seconds),
+            |r| r.ttft_s,
+        ),
+        (
+            "compute",
+            Align::Right,
+            |r| match r.formulas {
+                crate::scenario::Formulas::Edgeprofiler => shown(r.compute_s, number::seconds),
+                crate::scenario::Formulas::Exact => String::new(),
+            },
+            |r| r.compute_s,
+        ),
+        (
+            "memory latency",
+            Align::Right,
+            |r| match r.formulas {
+                crate::scenario::Formulas::Edgeprofiler => shown(r.memory_s, number::seconds),
+                crate::scenario::Formulas::Exact => String::new(),
+            },
+            |r| r.memory_s,
+        ),
+        (
+            "end to end",
+            Align::Right,
+            |r| shown(r.end_to_end_s, number::seconds),
+            |r| r.end_to_end_s,
+        ),
+        (
+            "J/token",
+            Align::Right,
+            |r| {
+                shown(r.decode_energy_j_per_token.or(r.energy_j_per_token), |j| {
+                    number::significant(j, 3)
+                })
+            },
+            |r| r.decode_energy_j_per_token.or(r.energy_j_per_token),
+        ),
+        (
+            "cost of 1M in",
+            Align::Right,
+            |r| cost(r, r.economy.input_cost_per_million_tokens),
+            |r| r.economy.input_cost_per_million_tokens,
+        ),
+        (
+            "1M out",
+            Align::Right,
+            |r| cost(r, r.economy.output_cost_per_million_tokens),
+            |r| r.economy.output_cost_per_million_tokens,
+        ),
+        (
+            "of API price",
+            Align::Right,
+            |r| {
+                shown(r.economy.request_api_price_over_cost, |ratio| {
+                    number::percent(1.0 / ratio)
+                })
+            },
+            |r| r.economy.request_api_price_over_cost.map(f64::recip),
+        ),
+        (
+            "CO2 of 1M out",
+            Align::Right,
+            |r| shown(r.economy.output_co2_kg_per_million_tokens, number::kilograms),
+            |r| r.economy.output_co2_kg_per_million_tokens,
+        ),
+        (
+            "requests per battery",
+            Align::Right,
+            |r| shown(r.economy.battery_requests, |requests| number::count(requests.floor())),
+            |r| r.economy.battery_requests,
+        ),
+        (
+            "calibration",
+            Align::Left,
+            |r| r.basis.calibration.clone().unwrap_or_default(),
+            words,
+        ),
     ];
-    let rows: Vec<Vec<String>> = records
+    SHOWN
         .iter()
-        .map(|record| SHOWN.iter().map(|(.., cell)| cell(record)).collect())
-        .collect();
-    let used: Vec<usize> = (0..SHOWN.len())
-        .filter(|&at| rows.iter().any(|row| !row[at].is_empty()))
-        .collect();
-    let mut grid = Grid::new(used.iter().map(|&at| (SHOWN[at].0, SHOWN[at].1)));
-    for row in rows {
-        grid.row(used.iter().map(|&at| row[at].clone()));
-    }
-    grid
+        .map(|&(title, align, text, key)| Compared {
+            title,
+            align,
+            cells: records.iter().map(|record| (text(record), key(record))).collect(),
+        })
+        .filter(|column| column.cells.iter().any(|(text, _)| !text.is_empty()))
+        .collect()
 }

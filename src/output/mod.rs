@@ -8,7 +8,7 @@ pub mod number;
 mod record;
 mod sheet;
 
-pub use columns::{Better, COLUMNS, Column, Value, Values, comparison, csv};
+pub use columns::{Better, COLUMNS, Column, Compared, Value, Values, compared, comparison, csv};
 pub use grid::{Align, Grid, Setting};
 pub use notes::{estimated, notes};
 pub use record::{BasisRecord, BoundRecord, PaperQuestion, Record, SCHEMA, WorkloadRecord};

@@ -24,5 +24,6 @@ mod memory;
 mod models;
 mod properties;
 mod readme;
+mod report;
 mod sizes;
 mod tune;
