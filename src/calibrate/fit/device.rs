@@ -6,22 +6,18 @@
 //!
 //! A fixed cost that one point alone speaks of stays too: a slow run is a cost or a disturbance, and it takes a second one to tell.
 
-use super::{Covariance, FitError, Group, Loading, Point, Problem, factor_at, minimise, position_of, prior, slope};
+use super::belief::Belief;
+use super::{Covariance, FitError, Group, Loading, Point, Problem, factor_at, minimise, slope};
 use crate::calibrate::fit::pool::Estimate;
 use crate::calibration::{Calibration, FactorId, Phase};
-use crate::device::BackendKind;
 use crate::quant::BlockType;
-use nalgebra::{Cholesky, DMatrix};
+use nalgebra::DMatrix;
 use std::collections::BTreeSet;
 
 /// A factor is determined by the points if they halve its uncertainty, as variance.
 const DETERMINED: f64 = 0.5;
-/// The least spread of a position that is believed in: a class of one device knows its factors, not those of the next.
-const LEAST_SPREAD: f64 = 0.1;
 /// A factor that is as many of its class's standard deviations away from it has moved.
 const MOVED: f64 = 0.5;
-/// Utilizations this near to one have a position that says nothing.
-const MOST_UTILIZATION: f64 = 0.98;
 
 /// The factors of one backend of one device.
 #[derive(Debug, Clone)]
@@ -34,88 +30,6 @@ pub struct DeviceFit {
     pub determined: BTreeSet<FactorId>,
     /// The costs that one point alone speaks of: they are the class's.
     pub on_one_point: BTreeSet<FactorId>,
-}
-
-/// What is believed of the positions before the points are seen.
-struct Belief {
-    factors: Vec<FactorId>,
-    means: Vec<f64>,
-    covariance: DMatrix<f64>,
-}
-
-impl Belief {
-    /// The class's factors: those it states, those that `used` needs, and one for each phase that stands for block types that nobody
-    /// measured.
-    fn of(class: &Calibration, kind: BackendKind, used: &BTreeSet<FactorId>) -> Self {
-        let stated = |factor: &FactorId| class.file.factors.contains_key(&factor.to_string());
-        let mut factors: Vec<FactorId> = FactorId::all()
-            .filter(|factor| stated(factor) || used.contains(factor))
-            .collect();
-        factors.extend([Phase::Prefill, Phase::Decode].map(|phase| unmeasured(phase, &factors)));
-        factors.dedup();
-        let mut means = Vec::with_capacity(factors.len());
-        let mut slopes = Vec::with_capacity(factors.len());
-        let mut own_spread = Vec::with_capacity(factors.len());
-        for &factor in &factors {
-            let value = class.factor(factor);
-            let known = value > 0.0 && (!factor.is_utilization() || value < MOST_UTILIZATION);
-            let general = prior::of(factor, kind);
-            let value = if known { value } else { general.mean };
-            means.push(position_of(factor, value));
-            slopes.push(slope(factor, value));
-            own_spread.push(if known {
-                LEAST_SPREAD
-            } else {
-                general.root.hypot(general.class).hypot(general.device)
-            });
-        }
-        let size = factors.len();
-        let mut covariance = DMatrix::from_fn(size, size, |a, b| {
-            class.covariance(factors[a], factors[b]) / (slopes[a] * slopes[b])
-        });
-        for (at, spread) in own_spread.into_iter().enumerate() {
-            covariance[(at, at)] = covariance[(at, at)].max(spread * spread);
-        }
-        Self {
-            factors,
-            means,
-            covariance,
-        }
-    }
-
-    /// Where the factors of `some` stand.
-    fn positions_of(&self, some: &BTreeSet<FactorId>) -> impl Iterator<Item = usize> {
-        (0..self.factors.len()).filter(|&at| some.contains(&self.factors[at]))
-    }
-
-    /// How the positions load on independent standard normal parameters: the Cholesky factor of their covariance. Rounded
-    /// correlations may not make a covariance; then its diagonal is raised until they do.
-    /// Those of `held` stay at their means.
-    fn loadings(&self, held: &BTreeSet<FactorId>) -> Result<Vec<(FactorId, Loading)>, FitError> {
-        let root = [0.0, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0]
-            .into_iter()
-            .find_map(|jitter| {
-                let mut covariance = self.covariance.clone();
-                for at in 0..covariance.nrows() {
-                    covariance[(at, at)] *= 1.0 + jitter;
-                }
-                Some(Cholesky::new(covariance)?.l())
-            })
-            .ok_or(FitError::Singular)?;
-        let loading = |at: usize| Loading {
-            mean: self.means[at],
-            terms: (0..=at)
-                .map(|parameter| (parameter, root[(at, parameter)]))
-                .filter(|&(_, coefficient)| coefficient != 0.0 && !held.contains(&self.factors[at]))
-                .collect(),
-        };
-        Ok(self
-            .factors
-            .iter()
-            .enumerate()
-            .map(|(at, &factor)| (factor, loading(at)))
-            .collect())
-    }
 }
 
 /// The points' best account of the factors, under a belief.
@@ -134,7 +48,7 @@ impl<'a> Solved<'a> {
         belief: &Belief,
         held: &BTreeSet<FactorId>,
     ) -> Result<Self, FitError> {
-        let loadings = belief.loadings(held)?;
+        let loadings = belief.loadings(held);
         let problem = Problem {
             points: points.map(|point| Point { group: 0, ..point }).collect(),
             parameters: loadings.len(),
@@ -202,17 +116,6 @@ impl<'a> Solved<'a> {
         }
         Ok(costs)
     }
-}
-
-/// A compute factor of the phase that is not among `factors`, to stand for all such.
-fn unmeasured(phase: Phase, factors: &[FactorId]) -> FactorId {
-    let of_phase = |&block_type: &BlockType| FactorId::Compute(phase, block_type);
-    BlockType::ALL
-        .iter()
-        .filter(|block_type| !block_type.is_plain())
-        .map(of_phase)
-        .find(|factor| !factors.contains(factor))
-        .unwrap_or(FactorId::Compute(phase, BlockType::Q8_1))
 }
 
 /// Fits `points`, all of one backend of one device; whatever group they name is not looked at.

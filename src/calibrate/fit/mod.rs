@@ -13,6 +13,7 @@
 //!
 //! This is the only module that names argmin, and nalgebra.
 
+mod belief;
 mod covariance;
 pub mod device;
 pub mod pool;
