@@ -247,20 +247,51 @@ fn completions_and_manual_pages_come_from_the_commands() {
 
 /// `EDGEPROF_BLESS=1 cargo test reproduction` rewrites it after an intended change.
 #[test]
-fn the_committed_reproduction_is_what_the_program_prints() {
-    let output = edgeprof()
-        .args(["reproduce", "edgeprofiler", "--format", "markdown"])
-        .output()
-        .unwrap();
-    let found = String::from_utf8(output.stdout).unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/edgeprofiler/README.md");
-    if std::env::var_os("EDGEPROF_BLESS").is_some() {
-        std::fs::write(&path, &found).unwrap();
+fn the_committed_reproductions_are_what_the_program_prints() {
+    for study in ["edgeprofiler", "priya", "ahmad"] {
+        let output = edgeprof()
+            .args(["reproduce", study, "--format", "markdown"])
+            .output()
+            .unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("reports/{study}/README.md"));
+        if std::env::var_os("EDGEPROF_BLESS").is_some() {
+            std::fs::write(&path, &found).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == committed,
+            "reports/{study}/README.md is out of date; look at what changed, then bless it"
+        );
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+}
+
+#[test]
+fn what_a_study_determines_holds() {
+    let study = |name: &str| -> serde_json::Value {
+        let output = edgeprof()
+            .args(["reproduce", name, "--format", "json"])
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let rows = |document: &serde_json::Value| document["comparisons"].as_array().unwrap().clone();
+    // The size of TinyLlama's file to the printed digit, and the M2's decoding within the interval.
+    let priya = rows(&study("priya"));
+    assert_eq!(priya[0]["holds"], true, "{}", priya[0]);
+    for row in priya.iter().filter(|row| row["quantity"] == "decode_tokens_per_s") {
+        let of_m2 = row["case"].as_str().unwrap().starts_with("MacBook");
+        assert!(!of_m2 || row["holds"] == true, "{row}");
+    }
+    // Calibrated on DistilBERT, TinyBERT follows within a factor of two at the stated length.
+    let ahmad = rows(&study("ahmad"));
+    let difference = |name: &str| {
+        let row = ahmad.iter().find(|row| row["case"] == name).unwrap();
+        row["difference"].as_f64().unwrap().abs()
+    };
     assert!(
-        found == committed,
-        "reports/edgeprofiler/README.md is out of date; look at what changed, then bless it"
+        difference("DistilBERT FP32") < 0.1 && difference("TinyBERT") < 1.0,
+        "{ahmad:?}"
     );
 }
 

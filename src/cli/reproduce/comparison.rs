@@ -1,7 +1,7 @@
 //! A published number beside ours.
 
 use edgeprof::output::{Align, Grid, number};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A published number beside ours.
@@ -55,6 +55,7 @@ pub fn grid(comparisons: &[Comparison]) -> Grid {
     for comparison in comparisons {
         let computed = match comparison.unit {
             Some("B") => format!("{} GB", number::significant(comparison.computed / 1e9, 4)),
+            Some("tok/s") => format!("{} tok/s", number::rate(comparison.computed)),
             Some(_) => number::seconds(comparison.computed),
             None => format!("{}x", number::significant(comparison.computed, 3)),
         };
@@ -72,6 +73,34 @@ pub fn grid(comparisons: &[Comparison]) -> Grid {
             .to_owned(),
             comparison.remark.clone(),
         ]);
+    }
+    grid
+}
+
+/// A published figure that no formula here gives.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quoted {
+    /// What it is of.
+    pub quantity: String,
+    /// As printed.
+    pub printed: String,
+    /// Where it is printed.
+    pub place: String,
+    /// What is to be said of it.
+    pub remark: String,
+}
+
+/// What is quoted as a table.
+pub fn quoted_grid(quoted: &[Quoted]) -> Grid {
+    let mut grid = Grid::new([
+        ("quantity", Align::Left),
+        ("published", Align::Left),
+        ("where", Align::Left),
+        ("remark", Align::Left),
+    ]);
+    for quoted in quoted {
+        grid.row([&quoted.quantity, &quoted.printed, &quoted.place, &quoted.remark].map(String::as_str));
     }
     grid
 }

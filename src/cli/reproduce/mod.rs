@@ -1,8 +1,10 @@
 //! `reproduce`: what a study publishes beside what edgeprof computes. One file a study, each from its published figures
 //! (`reports/<study>/published.toml`) to a [`Report`].
 
+mod ahmad;
 mod comparison;
 mod edgeprofiler;
+mod priya;
 
 use super::arguments::{CalibrationArgs, CatalogArgs};
 use super::failure::Failure;
@@ -14,13 +16,14 @@ use edgeprof::output::Sheet;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Reproduce the published figures of a paper: computed, published, difference
+/// Reproduce the published figures of a study: computed, published, difference
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  edgeprof reproduce edgeprofiler")]
+Examples:
+  edgeprof reproduce edgeprofiler
+  edgeprof reproduce priya --format markdown")]
 pub struct Reproduce {
-    /// The paper
+    /// The study
     #[arg(value_enum)]
     paper: Paper,
     /// How to print it
@@ -39,6 +42,10 @@ pub struct Reproduce {
 enum Paper {
     /// EdgeProfiler, arXiv 2506.09061
     Edgeprofiler,
+    /// Priya et al., Quantization and Parallel Inference for Large Language Models on Edge Devices
+    Priya,
+    /// Ahmad, LLM Inference Optimization (2025)
+    Ahmad,
 }
 
 /// What a study is reproduced with.
@@ -63,6 +70,8 @@ impl Reproduce {
         };
         let report = match self.paper {
             Paper::Edgeprofiler => edgeprofiler::report(&question)?,
+            Paper::Priya => priya::report(&question)?,
+            Paper::Ahmad => ahmad::report(&question)?,
         };
         let text = match self.format.setting() {
             Some(setting) => report.sheet.set(setting),
