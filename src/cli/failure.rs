@@ -30,6 +30,12 @@ impl Failure {
         self
     }
 
+    /// The failure of one command of several.
+    pub fn of(mut self, command: &str) -> Self {
+        self.hints.push(format!("this was asked by `{command}`"));
+        self
+    }
+
     /// Says it on stderr, in colour if that is a terminal.
     pub fn report(&self) {
         const ERROR: Style = AnsiColor::Red.on_default().bold();

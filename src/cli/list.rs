@@ -10,6 +10,7 @@ use edgeprof::catalog::{Catalog, CatalogError};
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// List the models, devices, precisions or calibrations that have a name
 #[derive(Debug, Args)]
@@ -25,6 +26,9 @@ pub struct List {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Write to a file instead of the standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -50,6 +54,7 @@ impl List {
         Self {
             what: What::Calibrations,
             format,
+            output: None,
             catalog,
         }
     }
@@ -67,7 +72,7 @@ impl List {
             None if self.format == Format::Csv => format::csv(&listing.items),
             None => format!("{:#}\n", json!({"schema": 1, key: listing.items})),
         };
-        sink::write(&text, None)
+        sink::write(&text, self.output.as_deref())
     }
 }
 

@@ -21,6 +21,7 @@ mod plot;
 mod predict;
 mod report;
 mod reproduce;
+mod run;
 mod show;
 mod sink;
 mod tune;
@@ -60,6 +61,7 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Report(Box<report::Report>),
+    Run(run::Run),
     Export(export::Export),
     Plot(Box<plot::Plot>),
     Reproduce(reproduce::Reproduce),
@@ -70,28 +72,36 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn run() -> Result<(), Failure> {
-    match Cli::parse().command {
-        Command::Predict(predict) => predict.run(),
-        Command::Compare(compare) => compare.run(),
-        Command::Tune(tune) => tune.run(),
-        Command::Calibrate(calibrate) => calibrate.run(),
-        Command::Calibration(calibration) => calibration.run(),
-        Command::List(list) => list.run(),
-        Command::Show(show) => show.run(),
-        Command::Report(report) => report.run(),
-        Command::Export(export) => export.run(),
-        Command::Plot(plot) => plot.run(),
-        Command::Reproduce(reproduce) => reproduce.run(),
-        Command::Validate(validate) => validate.run(),
-        Command::Completions(completions) => completions.run(),
-        Command::Man(man) => man.run(),
+    Cli::parse().command.run()
+}
+
+impl Command {
+    /// Runs the command.
+    fn run(&self) -> Result<(), Failure> {
+        match self {
+            Self::Predict(predict) => predict.run(),
+            Self::Compare(compare) => compare.run(),
+            Self::Tune(tune) => tune.run(),
+            Self::Calibrate(calibrate) => calibrate.run(),
+            Self::Calibration(calibration) => calibration.run(),
+            Self::List(list) => list.run(),
+            Self::Show(show) => show.run(),
+            Self::Report(report) => report.run(),
+            Self::Run(run) => run.run(),
+            Self::Export(export) => export.run(),
+            Self::Plot(plot) => plot.run(),
+            Self::Reproduce(reproduce) => reproduce.run(),
+            Self::Validate(validate) => validate.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
+        }
     }
 }
 
-/// These arguments as a shell reads them, the program by its name.
+/// The program with these arguments, as a shell reads them.
 fn command_line(arguments: impl Iterator<Item = String>) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,:=@%+".contains(c);
-    let quoted = arguments.skip(1).map(|argument| {
+    let quoted = arguments.map(|argument| {
         if !argument.is_empty() && argument.chars().all(plain) {
             argument
         } else {

@@ -27,6 +27,9 @@ pub struct Report {
     /// Write to this file, whole or not at all, instead of the standard output
     #[arg(short, long, value_name = "FILE.html", help_heading = "Output")]
     output: Option<PathBuf>,
+    /// What the page says it was made with; none for the command of this process.
+    #[arg(skip)]
+    pub command: Option<String>,
 }
 
 impl Report {
@@ -60,7 +63,10 @@ impl Report {
             .collect();
         let page = Page {
             title: self.title.clone().unwrap_or_default(),
-            command: super::command_line(std::env::args()),
+            command: self
+                .command
+                .clone()
+                .unwrap_or_else(|| super::command_line(std::env::args().skip(1))),
             figures,
             not_drawn,
             models: models.iter().map(source).collect(),

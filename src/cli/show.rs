@@ -11,6 +11,7 @@ use edgeprof::model::{Model, ModelFile, Size};
 use edgeprof::output::{Align, Grid, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Show a model, a device, a precision or a calibration with its sources
@@ -27,6 +28,9 @@ pub struct Show {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     format: TableFormat,
+    /// Write to a file instead of the standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -55,7 +59,7 @@ impl Show {
             return Err(nothing(&self.name, errors));
         }
         let texts: Vec<String> = sheets.iter().map(|sheet| sheet.set(self.format.into())).collect();
-        sink::write(&texts.join("\n"), None)
+        sink::write(&texts.join("\n"), self.output.as_deref())
     }
 }
 

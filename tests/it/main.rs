@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod accuracy;
+mod analysis;
 mod calibrate;
 mod calibration;
 mod catalog;

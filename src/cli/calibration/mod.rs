@@ -46,10 +46,10 @@ struct All {
 
 impl Calibration {
     /// Prints what is asked for.
-    pub fn run(self) -> Result<(), Failure> {
-        match self.command {
+    pub fn run(&self) -> Result<(), Failure> {
+        match &self.command {
             Command::Show(show) => show.run(),
-            Command::List(all) => List::calibrations(all.format, all.catalog).run(),
+            Command::List(all) => List::calibrations(all.format, all.catalog.clone()).run(),
             Command::Diff(diff) => diff.run(),
         }
     }
