@@ -211,16 +211,18 @@ impl Compare {
 
 /// What a target's device costs: as stated, else as its entry says.
 fn price_of(target: &Target, stated: Option<Money>) -> Option<Purchase> {
-    let own = || {
-        let price = target.device().price.as_ref()?;
-        Some(Purchase {
-            amount: price.amount,
-            currency: Currency::from_code(&price.currency),
-        })
-    };
     stated
         .map(|Money { amount, currency }| Purchase { amount, currency })
-        .or_else(own)
+        .or_else(|| own_price(target))
+}
+
+/// What a target's device costs as its entry says.
+pub fn own_price(target: &Target) -> Option<Purchase> {
+    let price = target.device().price.as_ref()?;
+    Some(Purchase {
+        amount: price.amount,
+        currency: Currency::from_code(&price.currency),
+    })
 }
 
 fn json(cases: &[Case]) -> Result<String, Failure> {

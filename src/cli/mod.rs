@@ -19,6 +19,7 @@ mod plot;
 #[path = "plot_missing.rs"]
 mod plot;
 mod predict;
+mod recommend;
 mod report;
 mod reproduce;
 mod run;
@@ -56,6 +57,7 @@ enum Command {
     Predict(Box<predict::Predict>),
     Compare(Box<compare::Compare>),
     Tune(Box<tune::Tune>),
+    Recommend(Box<recommend::Recommend>),
     Calibrate(Box<calibrate::Calibrate>),
     Calibration(calibration::Calibration),
     List(list::List),
@@ -82,6 +84,7 @@ impl Command {
             Self::Predict(predict) => predict.run(),
             Self::Compare(compare) => compare.run(),
             Self::Tune(tune) => tune.run(),
+            Self::Recommend(recommend) => recommend.run(),
             Self::Calibrate(calibrate) => calibrate.run(),
             Self::Calibration(calibration) => calibration.run(),
             Self::List(list) => list.run(),

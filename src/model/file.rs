@@ -39,6 +39,9 @@ pub struct ModelFile {
     /// The licence of the weights.
     #[serde(default)]
     pub license: Option<String>,
+    /// Id of the model of which this is another form.
+    #[serde(default)]
+    pub variant_of: Option<String>,
     /// What a reader must know besides.
     #[serde(default)]
     pub notes: Option<String>,
@@ -124,6 +127,7 @@ impl ModelFile {
         if let Some(paper) = self.paper {
             model.paper_context = Some(paper.context);
         }
+        model.variant_of.clone_from(&self.variant_of);
         Ok(model)
     }
 }

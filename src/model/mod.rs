@@ -60,6 +60,8 @@ pub struct Model {
     pub paper: PaperShape,
     /// The S of the paper's formulas when the user names no context (1024 for the paper's own models).
     pub paper_context: Option<u64>,
+    /// Id of the model of which this is another form (a paper's idea of it, tensors stored otherwise), not one more to choose from.
+    pub variant_of: Option<String>,
     /// The family that its tensors were built by; none for a GGUF of an architecture that is not one of them.
     pub family: Option<Family>,
     /// What its tensors were built from; none where they were read from a GGUF header.

@@ -176,6 +176,13 @@ pub fn plain(value: f64) -> String {
     format!("{value:.11e}").parse().unwrap_or(value).to_string()
 }
 
+/// A number of parameters to three digits, as models are named by it: `1.24B`, `494M`.
+#[must_use]
+pub fn parameters(value: f64) -> String {
+    let (unit, name) = if value >= 999.5e6 { (1e9, "B") } else { (1e6, "M") };
+    format!("{}{name}", significant(value / unit, 3))
+}
+
 /// A share as a percentage: `12.3 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
@@ -222,6 +229,13 @@ mod tests {
         assert_eq!(significant(0.099_999, 3), "0.100");
         assert_eq!(significant(0.0, 3), "0");
         assert_eq!(significant(123_456.0, 3), "123456");
+    }
+
+    #[test]
+    fn parameters_are_told_as_models_are_named() {
+        assert_eq!(parameters(1_235_814_432.0), "1.24B");
+        assert_eq!(parameters(494_032_768.0), "494M");
+        assert_eq!(parameters(999_885_952.0), "1.00B");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod memory;
 mod models;
 mod properties;
 mod readme;
+mod recommend;
 mod report;
 mod sizes;
 mod tune;

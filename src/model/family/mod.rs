@@ -145,6 +145,7 @@ impl Family {
                 vocabulary_size: dimensions.vocabulary_size,
             },
             paper_context: None,
+            variant_of: None,
             family: Some(self),
             dimensions: Some(dimensions.clone()),
         })

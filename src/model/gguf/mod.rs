@@ -95,6 +95,7 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
             vocabulary_size: shape.vocabulary_size,
         },
         paper_context: None,
+        variant_of: None,
         family,
         dimensions: None,
     };

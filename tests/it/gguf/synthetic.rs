@@ -56,6 +56,7 @@ fn as_read(model: &Model, types: &[BlockType]) -> Model {
     }
     expected.dimensions = None;
     expected.paper_context = None;
+    expected.variant_of = None;
     expected
 }
 
