@@ -168,7 +168,7 @@ pub(super) fn file(
         machine: None,
         build: None,
         sources: sources.into_iter().collect(),
-        threads: threads(&rows),
+        threads: threads(&rows, origin),
         quality,
         range: range(&rows),
         factors,
@@ -218,16 +218,21 @@ fn correlations(estimate: &Estimate) -> Vec<(String, String, f64)> {
     correlations
 }
 
-/// The thread count of most measurements.
-fn threads(rows: &[&super::bench::Row]) -> Option<u64> {
+/// The thread count of most measurements. None for a class whose devices used every core: its other devices have other numbers
+/// of cores.
+fn threads(rows: &[&super::bench::Row], origin: Origin) -> Option<u64> {
     let mut counts = BTreeMap::new();
-    for threads in rows.iter().filter_map(|row| row.measurement.threads) {
-        *counts.entry(threads).or_insert(0_u64) += 1;
+    for row in rows {
+        if let (Some(threads), Ok(scenario)) = (row.measurement.threads, row.scenario()) {
+            let every_core = threads >= scenario.backend.cores.value;
+            *counts.entry((threads, every_core)).or_insert(0_u64) += 1;
+        }
     }
     counts
         .into_iter()
         .max_by_key(|&(threads, count)| (count, threads))
-        .map(|(threads, _)| threads)
+        .filter(|&((_, every_core), _)| !(every_core && origin == Origin::Class))
+        .map(|((threads, _), _)| threads)
 }
 
 fn range(rows: &[&super::bench::Row]) -> MeasuredRange {
