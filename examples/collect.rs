@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             eprintln!("{} {} {:.2} tokens/s", probe.key(), timing.test, timing.tokens_per_s())
         }
         Event::Skipped(probe, tests) => eprintln!("{} {tests} tests skipped", probe.key()),
-        Event::Probing | Event::Preparing(_) => {}
+        Event::Idling | Event::Probing | Event::Preparing(_) => {}
     })?;
     for row in collected.measurements() {
         println!(

@@ -56,6 +56,7 @@
 //! | `figure` | predictions as figures for papers, each with its data (feature `figures`) |
 //! | [`report`] | predictions as one page of HTML, with figures and what each number rests on |
 //! | [`calibrate`] | measurements and what is fitted to them: see below |
+//! | [`power`] | power sensors of a machine, and the logs of meters |
 //! | [`gguf`] | GGUF files: headers read with every length checked, and written |
 //! | [`excerpt`] | a place in a file, shown as a compiler shows it |
 //!
@@ -95,6 +96,8 @@
 //! | a figure of a prediction | a field of [`perf::Prediction`], of [`output::Record`] and its column | the tests of keys and screens |
 //! | a calibration | measurements, then `edgeprof calibrate --from` | the accuracy of the catalogue |
 //! | a figure for papers | one file in `src/figure/`, its name in `src/cli/plot/` | every figure must be drawn with its texts apart and on the page |
+//! | a power sensor | one file in `src/power/` and its name in [`power::NAMES`] | its test against a recorded machine in `tests/data/power/` |
+//! | a study to reproduce | `reports/<id>/published.toml` and one file in `src/cli/reproduce/` | its committed report |
 //! | a command | one file in `src/cli/` and its variant of `Command` | the tests of its screens |
 
 pub mod calibrate;
@@ -110,6 +113,7 @@ pub mod gguf;
 pub mod model;
 pub mod output;
 pub mod perf;
+pub mod power;
 pub mod quant;
 pub mod report;
 pub mod scenario;

@@ -71,6 +71,11 @@ pub enum Warning {
         /// the budget, seconds
         budget_s: f64,
     },
+    /// No power was read, or not to the end.
+    NoPower {
+        /// why
+        reason: String,
+    },
     /// edgeprof itself was built without optimisation, so that its own probes are too slow.
     Unoptimised,
 }
@@ -122,6 +127,7 @@ impl std::fmt::Display for Warning {
                 )
             }
             Self::Failed { model, reason } => write!(f, "{model} could not be measured: {reason}"),
+            Self::NoPower { reason } => write!(f, "no power is measured: {reason}"),
             Self::Unoptimised => f.write_str(
                 "this is a build without optimisation: the bandwidth probe is too slow; build with --release",
             ),

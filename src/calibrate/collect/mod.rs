@@ -1,10 +1,12 @@
 //! A calibration's measurements: probe the machine, plan, measure within the budget, and say what could not be trusted.
 
 mod machine;
+mod meter;
 mod report;
 mod workspace;
 
 pub use machine::{Machine, today};
+pub use meter::Power;
 pub use report::{Collected, Load};
 pub use workspace::default_folder;
 
@@ -14,6 +16,8 @@ use super::probe::{ProbeOptions, Probes, probe};
 use super::quiet::{Snapshot, Warning};
 use super::synthetic::{self, SyntheticError};
 use crate::device::{BackendKind, Device};
+use crate::power::{self, PowerError};
+use meter::Meter;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -32,6 +36,12 @@ pub struct CollectOptions {
     pub llama_bench: Option<PathBuf>,
     /// Where probe files lie while they are measured.
     pub folder: PathBuf,
+    /// Which power sensor is read beside it.
+    pub power: power::Choice,
+    /// The log of a power meter that is read in place of a sensor, when all is measured.
+    pub power_log: Option<PathBuf>,
+    /// Where sensors are looked for.
+    pub sensors: power::Host,
 }
 
 impl CollectOptions {
@@ -44,6 +54,9 @@ impl CollectOptions {
             plan: PlanOptions::default(),
             llama_bench: None,
             folder: default_folder(),
+            power: power::Choice::default(),
+            power_log: None,
+            sensors: power::Host::this(),
         }
     }
 }
@@ -51,9 +64,11 @@ impl CollectOptions {
 /// What happens, for whoever shows progress.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Nothing is done, to see what power that takes.
+    Idling,
     /// Memory and storage are being probed.
     Probing,
-    /// They were.
+    /// They were probed.
     Probed(&'a Probes),
     /// This will be measured; so many of its tests were already, before an interruption.
     Planned(&'a Plan, usize),
@@ -130,6 +145,9 @@ pub enum CalibrateError {
     /// A measurement failed.
     #[error(transparent)]
     Measure(#[from] MeasureError),
+    /// The power that was asked for cannot be read.
+    #[error(transparent)]
+    Power(#[from] PowerError),
 }
 
 /// Disk space that is left to others, bytes.
@@ -195,6 +213,7 @@ pub fn collect(
 ) -> Result<Collected, CalibrateError> {
     let start = Instant::now();
     let engine = engine(options)?;
+    let (meter, no_power) = meter::start(options)?;
     let before = Snapshot::take();
     let (workspace, entries) =
         Workspace::open(&options.folder, &key(options, &engine)).map_err(|refusal| match refusal {
@@ -218,7 +237,10 @@ pub fn collect(
         measuring_s: 0.0,
         skipped: 0,
         rates: Rates::default(),
+        meter,
+        idle: None,
     };
+    collector.collected.warnings = no_power;
     let plan = collector.plan(entries)?;
     let mut first_failure = None;
     for (at, probe) in plan.probes.iter().enumerate() {
@@ -293,6 +315,9 @@ struct Collector<'a> {
     measuring_s: f64,
     skipped: usize,
     rates: Rates,
+    meter: Meter,
+    /// When nothing was done, seconds since 1970.
+    idle: Option<[f64; 2]>,
 }
 
 impl Collector<'_> {
@@ -316,6 +341,12 @@ impl Collector<'_> {
                 Entry::Load(load) => self.collected.loads.push(load),
                 Entry::Key(_) => {}
             }
+        }
+        if self.meter.reads() {
+            (self.progress)(&Event::Idling);
+            let stop = self.stop;
+            self.idle = self.meter.idle(|| stop.raised());
+            self.stop.check()?;
         }
         let probes = match &self.collected.probes {
             Some(probes) => probes.clone(),
@@ -423,6 +454,7 @@ impl Collector<'_> {
             value_type: probe.cache_type,
             gpu_layers: (self.options.backend != BackendKind::Cpu).then_some(99),
             most_s: self.options.plan.budget_s / 40.0,
+            apart: self.meter.reads(),
             ..Run::new(path, probe.tests.clone())
         };
         if probe.cache_type.block_type().block_elements() > 1 {
@@ -462,6 +494,7 @@ impl Collector<'_> {
             self.collected.loads.push(load);
         }
         for timing in measured.timings {
+            let timing = self.meter.seen(timing);
             let entry = Entry::Timing {
                 probe: key.to_owned(),
                 timing,
@@ -494,6 +527,9 @@ impl Collector<'_> {
         if cfg!(debug_assertions) {
             collected.warnings.push(Warning::Unoptimised);
         }
+        collected.power = self
+            .meter
+            .finish(self.idle, &mut collected.timings, &mut collected.warnings)?;
         collected.seconds = self.start.elapsed().as_secs_f64();
         Ok(collected)
     }

@@ -1,10 +1,12 @@
 //! What was collected.
 
-use super::{CollectOptions, LEAVE_OUT_ABOVE, Machine, Plan, Probe, Probes, REPEAT_ABOVE, Timing, Warning, today};
+use super::{
+    CollectOptions, LEAVE_OUT_ABOVE, Machine, Plan, Power, Probe, Probes, REPEAT_ABOVE, Timing, Warning, today,
+};
 use crate::calibrate::{Engine, Measurement, Phase};
 use crate::device::BackendKind;
 use crate::model::Model;
-use crate::units::{Bytes, Seconds};
+use crate::units::{Bytes, Seconds, Watts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,6 +44,8 @@ pub struct Collected {
     pub warnings: Vec<Warning>,
     /// The build of llama.cpp.
     pub build: String,
+    /// Where power was read, if it was.
+    pub power: Option<Power>,
     /// The day, ISO 8601.
     pub date: String,
     /// Time that it all took, seconds.
@@ -62,6 +66,7 @@ impl Collected {
             loads: Vec::new(),
             warnings: Vec::new(),
             build: String::new(),
+            power: None,
             date: today(),
             seconds: 0.0,
             measured: Vec::new(),
@@ -134,6 +139,7 @@ impl Collected {
             .iter()
             .find(|load| load.model == probe.model.id && load.precision == precision);
         let cache_type = probe.cache_type.name().to_owned();
+        let power = self.power.as_ref().filter(|_| timing.watts.is_some());
         Measurement {
             device: self.device.clone(),
             backend: self.backend,
@@ -153,9 +159,9 @@ impl Collected {
             tokens_per_s: timing.tokens_per_s(),
             stddev: Some(timing.tokens_per_s_deviation()),
             samples: Some(timing.samples),
-            watts: None,
-            idle_watts: None,
-            rail: None,
+            watts: timing.watts.map(Watts),
+            idle_watts: power.and_then(|power| power.idle_watts),
+            rail: power.map(|power| power.rail.clone()),
             joules_per_token: None,
             load: load.map(|load| Seconds(load.load_s)),
             model_size: Some(Bytes(probe.weight_bytes as f64)),

@@ -36,6 +36,7 @@ fn options(folder: &Path) -> CollectOptions {
     CollectOptions {
         llama_bench: Some(program),
         folder: folder.join("cache"),
+        power: power::Choice::None,
         plan: PlanOptions {
             memory: 4 << 20,
             disk: 16 << 20,
@@ -167,6 +168,58 @@ fn a_busy_machine_is_not_fitted_and_a_half_busy_one_says_so() {
     let most = |warning: &Warning| matches!(warning, Warning::MostLeftOut { left_out, tests } if 2 * left_out > *tests);
     assert!(one_thread.warnings.iter().any(most), "{:?}", one_thread.warnings);
     assert!(!one_thread.measurements().is_empty());
+}
+
+#[test]
+fn every_test_has_the_power_that_a_sensor_read_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let jetson = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/power/orin-nano");
+    let options = CollectOptions {
+        power: power::Choice::Named("ina3221"),
+        sensors: power::Host::at(jetson.into(), Vec::new()),
+        ..options(folder.path())
+    };
+    let collected = collect(&options, &Stop::new(), &mut |_| {}).unwrap();
+    let power = collected.power.as_ref().unwrap();
+    assert_eq!((power.sensor.as_str(), power.rail.as_str()), ("ina3221", "module"));
+    assert!(power.reading_s.is_some_and(|seconds| seconds > 0.0 && seconds < 0.1));
+    // 5.024 V · 0.936 A, idle or not: the tree says always the same.
+    let steady = |watts: Option<crate::units::Watts>| watts.is_some_and(|watts| (watts.get() - 4.702_464).abs() < 1e-6);
+    assert!(steady(power.idle_watts));
+    for row in collected.measurements() {
+        assert!(steady(row.watts) && steady(row.idle_watts), "{row:?}");
+        assert_eq!(row.rail.as_deref(), Some("module"));
+    }
+    // Apart: one invocation a test.
+    assert!(calls(folder.path()) >= collected.timings.len());
+}
+
+#[test]
+fn a_log_that_was_written_meanwhile_is_power_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("meter.csv");
+    let start = crate::power::now_s().floor();
+    let lines: String = (-5..120)
+        .map(|second| format!("{},{}\n", start + f64::from(second), 6.5))
+        .collect();
+    std::fs::write(&log, format!("epoch_s,power_w\n{lines}")).unwrap();
+    let options = CollectOptions {
+        power_log: Some(log),
+        ..options(folder.path())
+    };
+    let collected = collect(&options, &Stop::new(), &mut |_| {}).unwrap();
+    let power = collected.power.as_ref().unwrap();
+    assert_eq!(
+        (power.rail.as_str(), power.idle_watts),
+        ("wall", Some(crate::units::Watts(6.5)))
+    );
+    assert!(collected.measurements().iter().all(|row| row.watts.is_some()));
+    let missing = CollectOptions {
+        power_log: Some(folder.path().join("none.csv")),
+        ..options
+    };
+    let error = collect(&missing, &Stop::new(), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("none.csv"), "{error}");
 }
 
 #[test]

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const JOURNAL: &str = "journal.jsonl";
 const LOCK: &str = "lock";
+const LOCK_ATTEMPTS: usize = 10;
 
 /// The folder for probe files unless the user names one: `edgeprof/calibrate` in the cache folder of the system's convention.
 #[must_use]
@@ -79,11 +81,7 @@ impl Workspace {
     pub fn open(folder: &Path, key: &str) -> Result<(Self, Vec<Entry>), Refusal> {
         std::fs::create_dir_all(folder)?;
         let lock = File::create(folder.join(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(Refusal::InUse),
-            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
-        }
+        locked(&lock)?;
         let path = folder.join(JOURNAL);
         let mut entries = read(&path);
         let same = entries.first() == Some(&Entry::Key(key.to_owned()));
@@ -152,6 +150,18 @@ impl Drop for Workspace {
     fn drop(&mut self) {
         self.remove_probes();
     }
+}
+
+/// Locks the file. A program that another thread is just starting holds its lock as well for a moment, so that one refusal is none yet.
+fn locked(lock: &File) -> Result<(), Refusal> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    Err(Refusal::InUse)
 }
 
 /// The entries of a journal up to the first line that is none.

@@ -3,6 +3,7 @@
 use super::{Kernels, MeasureError, Measured, Run, Stop, Test, Timing};
 use crate::calibrate::Phase;
 use crate::calibrate::plan::{PREFILL_RUNS, WARM_UP_TOKENS};
+use crate::power::now_s;
 use crate::quant::CacheType;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
@@ -223,6 +224,7 @@ impl<'a> Session<'a> {
         } else {
             1
         };
+        let from_s = now_s();
         for repeat in 0..MOST_REPEATS {
             self.rewind(&mut context, test)?;
             match test.phase {
@@ -245,7 +247,8 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        Ok(Timing::from_seconds(*test, &seconds))
+        let window = Some([from_s, now_s()]);
+        Ok(Timing::from_seconds(*test, &seconds).map(|timing| Timing { window, ..timing }))
     }
 }
 

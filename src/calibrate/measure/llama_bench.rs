@@ -4,6 +4,7 @@
 use super::{MeasureError, Measured, Run, Stop, Test, Timing};
 use crate::calibrate::Phase;
 use crate::calibrate::plan::PREFILL_RUNS;
+use crate::power::now_s;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -32,9 +33,17 @@ pub fn run(
     finished: &mut dyn FnMut(&Timing),
 ) -> Result<Measured, MeasureError> {
     let mut measured = Measured::default();
-    for product in products(&run.tests) {
+    let products = if run.apart {
+        run.tests.iter().map(|test| vec![*test]).collect()
+    } else {
+        products(&run.tests)
+    };
+    for product in products {
         stop.check()?;
+        let from_s = now_s();
         let lines = invoke(program, run, &product, stop)?;
+        // It loads and warms up first, and measures to its end.
+        let to_s = now_s();
         for test in &product {
             let line = lines
                 .iter()
@@ -49,6 +58,11 @@ pub fn run(
                 line.build_number, line.build_commit, line.backends
             );
             if let Some(timing) = Timing::from_seconds(*test, &line.seconds_per_token(test)) {
+                let measured_s = timing.mean * timing.test.tokens as f64 * timing.samples as f64;
+                let timing = Timing {
+                    window: (product.len() == 1).then_some([from_s.max(to_s - measured_s), to_s]),
+                    ..timing
+                };
                 finished(&timing);
                 measured.timings.push(timing);
             }

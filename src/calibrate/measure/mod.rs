@@ -35,6 +35,8 @@ pub struct Run {
     pub ubatch: u64,
     /// Layers on the GPU; none: none of them.
     pub gpu_layers: Option<u64>,
+    /// Each test apart, so that its power can be told from that of the others.
+    pub apart: bool,
     /// Most time that one test may be repeated for, seconds. Each test runs often enough for a median, however long that takes.
     pub most_s: f64,
 }
@@ -52,6 +54,7 @@ impl Run {
             batch: 2048,
             ubatch: 512,
             gpu_layers: None,
+            apart: false,
             most_s: 3.0,
         }
     }

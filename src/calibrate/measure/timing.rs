@@ -59,6 +59,12 @@ pub struct Timing {
     pub dispersion: f64,
     /// Number of samples.
     pub samples: u64,
+    /// When it was measured, warm-up apart: from and to, seconds since 1970 (UTC). None where that is not known of this test alone.
+    #[serde(default)]
+    pub window: Option<[f64; 2]>,
+    /// Mean power of that time where a sensor read it, watts.
+    #[serde(default)]
+    pub watts: Option<f64>,
 }
 
 impl Timing {
@@ -79,6 +85,8 @@ impl Timing {
             high,
             dispersion: (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / 1.349 / median,
             samples: sorted.len() as u64,
+            window: None,
+            watts: None,
         })
     }
 

@@ -56,6 +56,8 @@ fn options(asked: &Calibrate, target: &Target) -> Result<CollectOptions, Failure
             ..PlanOptions::default()
         },
         llama_bench: asked.llama_bench.clone(),
+        power: asked.power.clone(),
+        power_log: asked.power_log.clone(),
         ..CollectOptions::new(target.device.clone(), target.backend)
     })
 }
@@ -78,6 +80,7 @@ impl Progress {
 
     fn show(&mut self, event: &Event<'_>) {
         let what = match event {
+            Event::Idling => "idle power".to_owned(),
             Event::Probing => "memory and storage".to_owned(),
             Event::Probed(_) => return,
             Event::Planned(plan, done) => {

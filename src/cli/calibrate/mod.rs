@@ -16,6 +16,7 @@ use edgeprof::calibrate::device::{About, calibrate};
 use edgeprof::calibrate::measurement::Measurements;
 use edgeprof::catalog::{Catalog, Choice, user_folder, write_atomically};
 use edgeprof::device::BackendKind;
+use edgeprof::power;
 use machine::Target;
 use report::Report;
 use std::path::PathBuf;
@@ -54,10 +55,16 @@ pub struct Calibrate {
     /// Measure through this llama-bench [default: the built-in llama.cpp, else the llama-bench on the PATH]
     #[arg(long, value_name = "PATH")]
     llama_bench: Option<PathBuf>,
+    /// Read this power sensor beside the tests: `auto` for the first there is, `none`, or nvml, ina3221, pmic, rapl, powermetrics, battery
+    #[arg(long, value_name = "SENSOR", default_value = "auto", conflicts_with = "from")]
+    power: power::Choice,
+    /// Take power from the log of a meter (CSV with a time and a power) that is written while this runs
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["power", "from"])]
+    power_log: Option<PathBuf>,
     /// Measure more: every thread count, deeper contexts, longer prompts, a quantised KV cache
     #[arg(long)]
     full: bool,
-    /// Only probe memory and storage, and store what they do
+    /// Only probe memory and storage, store what they do, and list the power sensors
     #[arg(long, conflicts_with = "plan")]
     probe: bool,
     /// Only say what would be measured
@@ -137,6 +144,7 @@ impl Calibrate {
             report.seconds = Some(collected.seconds);
             report.warnings = collected.warnings.iter().map(ToString::to_string).collect();
             report.probes.clone_from(&collected.probes);
+            report.power.clone_from(&collected.power);
             let kept = collected.measurements();
             if let Some(probes) = &collected.probes {
                 target.take(&catalog, probes, &kept, &about.date)?;
@@ -180,13 +188,14 @@ impl Calibrate {
             measure::plan_text(self, target, &probes)?
         } else {
             target.take(catalog, &probes, &[], &self.date())?;
+            let sensors = report::Sensors::find();
             let written = match &self.output {
                 Some(path) => Some(target.write(path)?),
                 None => target.store()?,
             };
             match self.format {
-                Format::Table => report::probes_text(&probes, written.as_deref()),
-                Format::Json => report::probes_json(&probes, written.as_deref())?,
+                Format::Table => report::probes_text(&probes, &sensors, written.as_deref()),
+                Format::Json => report::probes_json(&probes, &sensors, written.as_deref())?,
             }
         };
         sink::write(&text, None)

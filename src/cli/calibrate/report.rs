@@ -2,11 +2,15 @@
 
 use super::{Failure, Target};
 use edgeprof::calibrate::bench::Bench;
+use edgeprof::calibrate::collect::Power;
 use edgeprof::calibrate::device::Calibrated;
 use edgeprof::calibrate::measurement::LeftOut;
 use edgeprof::calibrate::probe::Probes;
 use edgeprof::calibration::{Calibration, FactorId, Phase};
 use edgeprof::output::{Align, Grid, SCHEMA, number};
+use edgeprof::power::{self, Info};
+use edgeprof::units::Watts;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,6 +26,8 @@ pub struct Report {
     pub seconds: Option<f64>,
     /// The machine's rates.
     pub probes: Option<Probes>,
+    /// Where power was read.
+    pub power: Option<Power>,
     /// What could not be trusted, and what was not used.
     pub warnings: Vec<String>,
     /// Rows that cannot be fitted.
@@ -56,6 +62,9 @@ impl Report {
         }
         if let Some(probes) = &self.probes {
             let _ = write!(text, "\n{}", rates(probes));
+        }
+        if let Some(power) = &self.power {
+            let _ = write!(text, "\n{}", power_text(power));
         }
         let _ = write!(text, "\n{}", measured(bench, calibrated));
         let _ = write!(text, "\n{}", factors(calibrated, class));
@@ -138,6 +147,7 @@ impl Report {
             "threads": file.threads,
             "seconds": self.seconds,
             "probes": self.probes,
+            "power": self.power,
             "measured": measured,
             "factors": fitted,
             "quality": file.quality,
@@ -149,9 +159,27 @@ impl Report {
     }
 }
 
+/// Where power was read, and what reading it cost.
+fn power_text(power: &Power) -> String {
+    let mut text = format!("Power     {} (rail {})", power.what, power.rail);
+    if let Some(idle) = power.idle_watts {
+        let _ = write!(text, ", idle {:.2} W", idle.get());
+    }
+    if let (Some(seconds), Some(share)) = (power.reading_s, power.share_of_core) {
+        let _ = write!(
+            text,
+            "; a reading takes {}, {} of one core",
+            number::seconds(seconds),
+            number::percent(share)
+        );
+    }
+    text + "\n"
+}
+
 /// The points, measured and fitted.
 fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
-    let mut grid = Grid::new([
+    let power = bench.rows.iter().any(|row| row.measurement.watts.is_some());
+    let mut columns = vec![
         ("Measured", Align::Left),
         ("precision", Align::Left),
         ("test", Align::Left),
@@ -159,11 +187,13 @@ fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
         ("tokens/s", Align::Right),
         ("fitted", Align::Right),
         ("error", Align::Right),
-    ]);
+    ];
+    columns.extend(power.then_some(("power", Align::Right)));
+    let mut grid = Grid::new(columns);
     let points = &calibrated.file.points;
     for (row, point) in bench.rows.iter().zip(points).take(MOST_LINES) {
         let threads = row.measurement.threads.map(|threads| threads.to_string());
-        grid.row([
+        let mut cells = vec![
             point.model.clone(),
             point.precision.clone(),
             point.test.clone(),
@@ -171,7 +201,12 @@ fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
             number::rate(point.tokens_per_s),
             number::rate(point.tokens_per_s * point.residual.exp()),
             format!("{:+.1} %", 100.0 * point.residual.exp_m1()),
-        ]);
+        ];
+        if power {
+            let watts = row.measurement.watts;
+            cells.push(watts.map(|watts| format!("{:.2} W", watts.get())).unwrap_or_default());
+        }
+        grid.row(cells);
     }
     let mut text = grid.text("");
     if points.len() > MOST_LINES {
@@ -256,9 +291,82 @@ fn rates(probes: &Probes) -> String {
     grid.text("")
 }
 
+/// The power sensors of this machine.
+#[derive(Serialize)]
+pub struct Sensors {
+    found: Vec<SensorState>,
+}
+
+/// A sensor and what it says now, or why it cannot be read.
+#[derive(Serialize)]
+struct SensorState {
+    sensor: Option<Info>,
+    watts: Option<Watts>,
+    error: Option<String>,
+}
+
+impl Sensors {
+    /// Those there are, each read for a moment.
+    pub fn find() -> Self {
+        let state = |found: power::Found| match found {
+            Ok(mut sensor) => {
+                let info = sensor.info().clone();
+                let first = sensor.sample();
+                std::thread::sleep(std::time::Duration::from_millis(250));
+                let (watts, error) = match first.and_then(|_| sensor.sample()) {
+                    Ok(watts) => (watts, None),
+                    Err(error) => (None, Some(error.to_string())),
+                };
+                SensorState {
+                    sensor: Some(info),
+                    watts,
+                    error,
+                }
+            }
+            Err(error) => SensorState {
+                sensor: None,
+                watts: None,
+                error: Some(error.to_string()),
+            },
+        };
+        Self {
+            found: power::find(&power::Host::this()).into_iter().map(state).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        if self.found.is_empty() {
+            return "no power sensor is found; `calibrate --power-log FILE.csv` takes a meter's\n".to_owned();
+        }
+        let mut grid = Grid::new([
+            ("Power", Align::Left),
+            ("rail", Align::Left),
+            ("", Align::Right),
+            ("", Align::Left),
+        ]);
+        for state in &self.found {
+            let info = state.sensor.as_ref();
+            grid.row([
+                info.map_or("", |info| info.name).to_owned(),
+                info.map_or(String::new(), |info| info.rail.clone()),
+                state
+                    .watts
+                    .map(|watts| format!("{:.2} W", watts.get()))
+                    .unwrap_or_default(),
+                state
+                    .error
+                    .clone()
+                    .or(info.map(|info| info.what.clone()))
+                    .unwrap_or_default(),
+            ]);
+        }
+        grid.text("")
+    }
+}
+
 /// `--probe` for a reader.
-pub fn probes_text(probes: &Probes, written: Option<&Path>) -> String {
-    let mut text = rates(probes);
+pub fn probes_text(probes: &Probes, sensors: &Sensors, written: Option<&Path>) -> String {
+    let mut text = rates(probes) + "\n" + &sensors.text();
     if let Some(path) = written {
         let _ = writeln!(text, "written: {}", path.display());
     }
@@ -266,7 +374,7 @@ pub fn probes_text(probes: &Probes, written: Option<&Path>) -> String {
 }
 
 /// `--probe` for a program.
-pub fn probes_json(probes: &Probes, written: Option<&Path>) -> Result<String, Failure> {
-    let document = json!({ "schema": SCHEMA, "probes": probes, "written": written });
+pub fn probes_json(probes: &Probes, sensors: &Sensors, written: Option<&Path>) -> Result<String, Failure> {
+    let document = json!({ "schema": SCHEMA, "probes": probes, "power_sensors": sensors.found, "written": written });
     Ok(serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n")
 }
