@@ -209,6 +209,14 @@ const CASES: &[(&str, &[&str])] = &[
             "--model tinyllama --hw a100-80gb --y end_to_end_s",
         ],
     ),
+    (
+        "break-even",
+        &[
+            "--data DATA --model test-model --prec q4_0 --hw test-board,DATA/figures/frugal-board.toml --price 0.2EUR/kWh --device-price 50,60",
+            "--model tinyllama,llama-3.2-1b --prec q4_0 --hw pi5,orin-nano --price 0.20USD/kWh",
+            "--model tinyllama --hw pi5,pi4 --price 0.20USD/kWh --device-price 90,50",
+        ],
+    ),
 ];
 
 #[test]
@@ -296,6 +304,9 @@ fn what_cannot_be_drawn_says_why() {
     insta::assert_snapshot!(failure("parity nowhere.csv"));
     insta::assert_snapshot!(failure("energy nowhere.csv --model tinyllama --hw pi5"));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 -o figure.jpeg"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5,pi4"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5 --price 0.2/kWh"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5,m2 --price 0.2/kWh"));
     let mixes = "q8_0,q6_k,q5_k_m,q4_k_m,q3_k_m,q2_k,f16,f32,q4_0";
     insta::assert_snapshot!(failure(&format!("roofline --model tinyllama --hw pi5 --prec {mixes}")));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --width 1in --height 1in"));

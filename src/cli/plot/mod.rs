@@ -1,15 +1,17 @@
 //! `plot`: figures for papers.
 
 mod ask;
+mod break_even;
 mod pairs;
 
 use super::failure::Failure;
 use super::predict::question::QuestionArgs;
-use super::{Cli, sink};
+use super::{Cli, compare, sink};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use edgeprof::calibration::Phase;
+use edgeprof::economy::Money;
 use edgeprof::figure::Page;
 use edgeprof::figure::metric::METRICS;
 use edgeprof::output::{Align, Grid};
@@ -55,6 +57,12 @@ pub struct Plot {
     /// The phase that parity is shown of [default: both]
     #[arg(long, value_enum, help_heading = "Figure")]
     phase: Option<PhaseName>,
+    /// Prices of the two devices of the break-even [default: those of their entries, where they have one]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Economy")]
+    device_price: Vec<Money>,
+    /// Share of the time that the dearer device of the break-even works, above 0 and at most 1 or 100 %
+    #[arg(long, value_name = "SHARE", value_parser = compare::share, default_value = "1", help_heading = "Economy")]
+    utilization: f64,
     /// Write the drawing to this file and the data beside it with the ending .csv; else the drawing goes to the standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -120,6 +128,8 @@ enum Name {
     Parity,
     /// Which factor or input moves the answer (--y; default decode rate) most
     Sensitivity,
+    /// Price and energy costs of two devices over the years, and when the dearer one pays (--price, --device-price, --utilization)
+    BreakEven,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
