@@ -29,6 +29,8 @@ pub mod palette;
 pub mod paper;
 pub mod parity;
 pub mod power;
+#[cfg(feature = "raster")]
+pub mod raster;
 pub mod roofline;
 pub mod sensitivity;
 mod table;

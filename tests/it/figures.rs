@@ -289,6 +289,37 @@ fn the_parts_of_the_latency_are_the_whole() {
     }
 }
 
+#[cfg(feature = "raster")]
+#[test]
+fn pictures_and_pages_have_the_size_on_paper_and_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |name: &str| {
+        let path = folder.path().join(name);
+        plot(&format!(
+            "end-to-end {SMALL} --width 3in --height 2in -o {}",
+            path.display()
+        ));
+        fs::read(&path).unwrap()
+    };
+    let png = draw("a.png");
+    assert_eq!(png, draw("b.png"));
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let size = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!([size(16), size(20)], [1800, 1200]);
+    let pdf = draw("a.pdf");
+    assert_eq!(pdf, draw("b.pdf"));
+    assert!(pdf.starts_with(b"%PDF-"));
+    let page = String::from_utf8_lossy(&pdf);
+    assert!(page.contains("/MediaBox [0 0 216 144]"), "{page}");
+    assert!(page.contains("DejaVuSans"), "the text is text");
+}
+
+#[cfg(not(feature = "raster"))]
+#[test]
+fn what_this_build_lacks_says_how_to_have_it() {
+    insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --format pdf"));
+}
+
 #[test]
 fn what_cannot_be_drawn_says_why() {
     insta::assert_snapshot!(failure("enegry --model tinyllama --hw pi5"));

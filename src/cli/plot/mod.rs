@@ -150,6 +150,10 @@ impl From<PhaseName> for Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Svg,
+    /// 600 dots per inch (a build with the feature `raster`)
+    Png,
+    /// Its text as text (a build with the feature `raster`)
+    Pdf,
     /// The data alone
     Csv,
 }
@@ -208,7 +212,10 @@ impl Plot {
             title: self.title.clone(),
         };
         let drawing = figure.svg(&page).map_err(Failure::new)?;
-        sink::write(&drawing, path)?;
+        match format {
+            Format::Png | Format::Pdf => raster(&drawing, format, path)?,
+            Format::Svg | Format::Csv => sink::write(&drawing, path)?,
+        }
         match path {
             Some(path) => sink::write(&data, Some(&path.with_extension("csv"))),
             None => Ok(()),
@@ -232,6 +239,34 @@ impl Plot {
             ))
         })
     }
+}
+
+/// Writes the drawing as a picture or a page.
+#[cfg(feature = "raster")]
+fn raster(drawing: &str, format: Format, path: Option<&Path>) -> Result<(), Failure> {
+    use edgeprof::figure::raster::{pdf, png};
+    let bytes = match format {
+        Format::Pdf => pdf(drawing),
+        _ => png(drawing),
+    };
+    sink::write_bytes(&bytes.map_err(Failure::new)?, path)
+}
+
+#[cfg(not(feature = "raster"))]
+fn raster(_: &str, format: Format, _: Option<&Path>) -> Result<(), Failure> {
+    let name = format
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned());
+    Err(Failure::new(NoRaster { name })
+        .hint("write SVG, which browsers, Inkscape and most word processors read; or build with `cargo install --path . --features raster`"))
+}
+
+/// A format whose feature was left out.
+#[cfg(not(feature = "raster"))]
+#[derive(Debug, thiserror::Error)]
+#[error("this edgeprof was built without {name}")]
+struct NoRaster {
+    name: String,
 }
 
 /// The figures, a line each.
