@@ -289,6 +289,58 @@ fn the_parts_of_the_latency_are_the_whole() {
     }
 }
 
+/// The figures that are committed: their file without its ending, and what draws them.
+fn committed() -> Vec<(String, String)> {
+    let mut figures = Vec::new();
+    let paper = "--model edgeprofiler-tinyllama,edgeprofiler-gemma3-1b,edgeprofiler-llama3.2-1b,edgeprofiler-deepseek-r1-1.5b --hw edgeprofiler-pi4,edgeprofiler-pi5,edgeprofiler-jetson --prec fp32,fp16,int8,int4 --formulas edgeprofiler --width 7in";
+    for (letter, figure) in [
+        ("a", "memory"),
+        ("b", "storage-io"),
+        ("c", "host-to-device"),
+        ("d", "network"),
+        ("e", "end-to-end"),
+        ("f", "energy"),
+    ] {
+        let file = format!("reports/edgeprofiler/figures/fig3{letter}-{figure}");
+        figures.push((file, format!("{figure} {paper}")));
+    }
+    for left_out in ["model", "device"] {
+        for phase in ["decode", "prefill"] {
+            // The data are the figure's own: a refit without each model takes minutes.
+            let file = format!("reports/accuracy/leave-out-{left_out}-{phase}");
+            figures.push((file.clone(), format!("parity {file}.csv --phase {phase}")));
+        }
+    }
+    figures
+}
+
+/// `EDGEPROF_BLESS=1 cargo test figures` rewrites them after an intended change.
+#[test]
+fn the_committed_figures_are_what_the_program_draws() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    for (file, arguments) in committed() {
+        let drawn = folder.path().join("figure.svg");
+        plot(&format!("{arguments} -o {}", drawn.display()));
+        for ending in ["svg", "csv"] {
+            let found = fs::read_to_string(drawn.with_extension(ending)).unwrap();
+            let path = root.join(format!("{file}.{ending}"));
+            if std::env::var_os("EDGEPROF_BLESS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &found).unwrap();
+            }
+            let committed = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                found == committed,
+                "{file}.{ending} is out of date; look at what changed, then bless it"
+            );
+            if ending == "svg" {
+                check(&found, &file);
+            }
+        }
+    }
+}
+
 #[cfg(feature = "raster")]
 #[test]
 fn pictures_and_pages_have_the_size_on_paper_and_the_same_bytes() {
