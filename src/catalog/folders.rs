@@ -35,12 +35,13 @@ pub(super) fn as_path(name: &str) -> Option<&Path> {
     (is_file || has_separator).then_some(path)
 }
 
-/// Writes a file beside its final place and moves it there, so that a reader sees the old text or the new one; folders are made as
+/// Writes a file beside its final place and moves it there, so that a reader sees the old contents or the new ones; folders are made as
 /// needed.
 ///
 /// # Errors
 /// What the system says.
-pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    let contents = contents.as_ref();
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -54,14 +55,14 @@ pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     }
     // A device or a pipe (`/dev/stdout`) cannot be replaced, only written to.
     if path.exists() && !path.is_file() {
-        return fs::write(path, text);
+        return fs::write(path, contents);
     }
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));
     let beside = folder.join(hidden);
     let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // The failure to report is the first one.

@@ -8,6 +8,7 @@ use clap::Args;
 use edgeprof::catalog::Choice;
 use edgeprof::decide::compare::{Better, Comparison, Purchase, Row, Side, Unit, Use, compare};
 use edgeprof::decide::{Selector, Target};
+use edgeprof::device::Device;
 use edgeprof::economy::{Currency, Mix, Money, Terms};
 use edgeprof::output::{Align, Grid, Record, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
@@ -73,7 +74,7 @@ pub struct Compare {
 }
 
 /// A share as `0.5` or `50%`.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let (number, unit) = match text.strip_suffix('%') {
         Some(number) => (number.trim(), 0.01),
@@ -95,8 +96,8 @@ struct OneCalibration {
 /// More or fewer prices than devices.
 #[derive(Debug, thiserror::Error)]
 #[error("--device-price takes two prices, that of A and that of B, and got {count}")]
-struct NotTwoPrices {
-    count: usize,
+pub(super) struct NotTwoPrices {
+    pub count: usize,
 }
 
 /// One model in one precision on both.
@@ -155,7 +156,7 @@ impl Compare {
             Target::find(&catalog, &self.a, &choice)?,
             Target::find(&catalog, &self.b, &choice)?,
         );
-        let prices = [price_of(&a, stated[0]), price_of(&b, stated[1])];
+        let prices = [price_of(a.device(), stated[0]), price_of(b.device(), stated[1])];
         let uses = self.uses();
         let mut cases = Vec::new();
         for name in &self.model {
@@ -210,15 +211,15 @@ impl Compare {
 }
 
 /// What a target's device costs: as stated, else as its entry says.
-fn price_of(target: &Target, stated: Option<Money>) -> Option<Purchase> {
+pub(super) fn price_of(device: &Device, stated: Option<Money>) -> Option<Purchase> {
     stated
         .map(|Money { amount, currency }| Purchase { amount, currency })
-        .or_else(|| own_price(target))
+        .or_else(|| own_price(device))
 }
 
-/// What a target's device costs as its entry says.
-pub fn own_price(target: &Target) -> Option<Purchase> {
-    let price = target.device().price.as_ref()?;
+/// What a device costs as its entry says.
+pub fn own_price(device: &Device) -> Option<Purchase> {
+    let price = device.price.as_ref()?;
     Some(Purchase {
         amount: price.amount,
         currency: Currency::from_code(&price.currency),

@@ -176,7 +176,7 @@ impl Recommend {
                     candidates.push(Candidate {
                         record,
                         context_length: model.context_length,
-                        price: own_price(target),
+                        price: own_price(target.device()),
                     });
                 }
             }

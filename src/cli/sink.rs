@@ -25,6 +25,19 @@ pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
+/// Writes what is no text, to the file or to stdout.
+#[cfg(feature = "raster")]
+pub fn write_bytes(bytes: &[u8], file: Option<&Path>) -> Result<(), Failure> {
+    match file {
+        Some(path) => write_atomically(path, bytes).map_err(|error| CannotWrite::failure(path, error)),
+        None => {
+            let mut stdout = std::io::stdout();
+            let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+            written.map_err(|error| CannotWrite::failure(Path::new("the standard output"), error))
+        }
+    }
+}
+
 /// Says on stderr what a reader should know besides the text.
 pub fn note(text: &str) {
     const NOTE: anstyle::Style = anstyle::AnsiColor::Cyan.on_default().bold();

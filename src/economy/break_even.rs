@@ -69,6 +69,10 @@ impl Contender {
 pub struct BreakEven {
     /// What the dearer costs more to buy.
     pub price_difference: f64,
+    /// What its energy costs, money per second of its life.
+    pub dearer_per_s: f64,
+    /// What the cheaper one's energy costs meanwhile, for the same work.
+    pub cheaper_per_s: f64,
     /// What it saves in energy costs, money per second of its life.
     pub saving_per_s: f64,
     /// Seconds until the savings are the difference; none if it saves nothing.
@@ -92,11 +96,15 @@ pub fn break_even(
 ) -> Option<BreakEven> {
     let price_difference = dearer.price - cheaper.price;
     let pace = utilization / dearer.time(mix);
-    let saving_per_s = (cheaper.energy(mix) - dearer.energy(mix)) * price_per_joule * pace;
+    let [dearer_per_s, cheaper_per_s] =
+        [dearer, cheaper].map(|contender| contender.energy(mix) * price_per_joule * pace);
+    let saving_per_s = cheaper_per_s - dearer_per_s;
     let cheaper_utilization = cheaper.time(mix) * pace;
     let complete = price_difference > 0.0 && saving_per_s.is_finite() && cheaper_utilization.is_finite();
     complete.then(|| BreakEven {
         price_difference,
+        dearer_per_s,
+        cheaper_per_s,
         saving_per_s,
         after_s: (saving_per_s > 0.0).then(|| price_difference / saving_per_s),
         cheaper_utilization,

@@ -124,7 +124,7 @@ pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Fig
                 .filter(|(_, of)| *of == name)
                 .map(|((_, spot), _)| spot.clone())
                 .collect();
-            points.sort_by(|a, b| a.x.value.total_cmp(&b.x.value));
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
             Series {
                 name: name.to_owned(),
                 look: look(number),
@@ -133,7 +133,7 @@ pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Fig
             }
         })
         .collect();
-    let xs: Vec<f64> = drawn.iter().map(|(_, spot)| spot.x.value).collect();
+    let xs: Vec<f64> = drawn.iter().map(|(_, spot)| spot.x).collect();
     let mut ys: Vec<f64> = drawn.iter().flat_map(|(_, spot)| spot.y.values()).collect();
     let limits = if limited {
         distinct(

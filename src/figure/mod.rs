@@ -16,6 +16,7 @@
 //! Architecture Invariant: this folder is the only one that names plotters, and it reads no file and knows no catalogue.
 
 pub mod axis;
+pub mod break_even;
 pub mod canvas;
 pub mod chart;
 pub mod curve;
@@ -28,6 +29,8 @@ pub mod palette;
 pub mod paper;
 pub mod parity;
 pub mod power;
+#[cfg(feature = "raster")]
+pub mod raster;
 pub mod roofline;
 pub mod sensitivity;
 mod table;

@@ -87,7 +87,7 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
             points: (0..drawn.len())
                 .filter(|&at| kinds[at] == kind)
                 .map(|at| Spot {
-                    x: Estimate::exact(drawn[at].1.value),
+                    x: drawn[at].1.value,
                     // The intervals of a cloud would hide it; of the front they show how sure it is.
                     y: if front.contains(&at) {
                         drawn[at].2

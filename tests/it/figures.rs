@@ -209,6 +209,14 @@ const CASES: &[(&str, &[&str])] = &[
             "--model tinyllama --hw a100-80gb --y end_to_end_s",
         ],
     ),
+    (
+        "break-even",
+        &[
+            "--data DATA --model test-model --prec q4_0 --hw test-board,DATA/figures/frugal-board.toml --price 0.2EUR/kWh --device-price 50,60",
+            "--model tinyllama,llama-3.2-1b --prec q4_0 --hw pi5,orin-nano --price 0.20USD/kWh",
+            "--model tinyllama --hw pi5,pi4 --price 0.20USD/kWh --device-price 90,50",
+        ],
+    ),
 ];
 
 #[test]
@@ -281,6 +289,89 @@ fn the_parts_of_the_latency_are_the_whole() {
     }
 }
 
+/// The figures that are committed: their file without its ending, and what draws them.
+fn committed() -> Vec<(String, String)> {
+    let mut figures = Vec::new();
+    let paper = "--model edgeprofiler-tinyllama,edgeprofiler-gemma3-1b,edgeprofiler-llama3.2-1b,edgeprofiler-deepseek-r1-1.5b --hw edgeprofiler-pi4,edgeprofiler-pi5,edgeprofiler-jetson --prec fp32,fp16,int8,int4 --formulas edgeprofiler --width 7in";
+    for (letter, figure) in [
+        ("a", "memory"),
+        ("b", "storage-io"),
+        ("c", "host-to-device"),
+        ("d", "network"),
+        ("e", "end-to-end"),
+        ("f", "energy"),
+    ] {
+        let file = format!("reports/edgeprofiler/figures/fig3{letter}-{figure}");
+        figures.push((file, format!("{figure} {paper}")));
+    }
+    for left_out in ["model", "device"] {
+        for phase in ["decode", "prefill"] {
+            // The data are the figure's own: a refit without each model takes minutes.
+            let file = format!("reports/accuracy/leave-out-{left_out}-{phase}");
+            figures.push((file.clone(), format!("parity {file}.csv --phase {phase}")));
+        }
+    }
+    figures
+}
+
+/// `EDGEPROF_BLESS=1 cargo test figures` rewrites them after an intended change.
+#[test]
+fn the_committed_figures_are_what_the_program_draws() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    for (file, arguments) in committed() {
+        let drawn = folder.path().join("figure.svg");
+        plot(&format!("{arguments} -o {}", drawn.display()));
+        for ending in ["svg", "csv"] {
+            let found = fs::read_to_string(drawn.with_extension(ending)).unwrap();
+            let path = root.join(format!("{file}.{ending}"));
+            if std::env::var_os("EDGEPROF_BLESS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &found).unwrap();
+            }
+            let committed = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                found == committed,
+                "{file}.{ending} is out of date; look at what changed, then bless it"
+            );
+            if ending == "svg" {
+                check(&found, &file);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "raster")]
+#[test]
+fn pictures_and_pages_have_the_size_on_paper_and_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |name: &str| {
+        let path = folder.path().join(name);
+        plot(&format!(
+            "end-to-end {SMALL} --width 3in --height 2in -o {}",
+            path.display()
+        ));
+        fs::read(&path).unwrap()
+    };
+    let png = draw("a.png");
+    assert_eq!(png, draw("b.png"));
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let size = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!([size(16), size(20)], [1800, 1200]);
+    let pdf = draw("a.pdf");
+    assert_eq!(pdf, draw("b.pdf"));
+    assert!(pdf.starts_with(b"%PDF-"));
+    let page = String::from_utf8_lossy(&pdf);
+    assert!(page.contains("/MediaBox [0 0 216 144]"), "{page}");
+    assert!(page.contains("DejaVuSans"), "the text is text");
+}
+
+#[cfg(not(feature = "raster"))]
+#[test]
+fn what_this_build_lacks_says_how_to_have_it() {
+    insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --format pdf"));
+}
+
 #[test]
 fn what_cannot_be_drawn_says_why() {
     insta::assert_snapshot!(failure("enegry --model tinyllama --hw pi5"));
@@ -296,6 +387,9 @@ fn what_cannot_be_drawn_says_why() {
     insta::assert_snapshot!(failure("parity nowhere.csv"));
     insta::assert_snapshot!(failure("energy nowhere.csv --model tinyllama --hw pi5"));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 -o figure.jpeg"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5,pi4"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5 --price 0.2/kWh"));
+    insta::assert_snapshot!(failure("break-even --model tinyllama --hw pi5,m2 --price 0.2/kWh"));
     let mixes = "q8_0,q6_k,q5_k_m,q4_k_m,q3_k_m,q2_k,f16,f32,q4_0";
     insta::assert_snapshot!(failure(&format!("roofline --model tinyllama --hw pi5 --prec {mixes}")));
     insta::assert_snapshot!(failure("energy --model tinyllama --hw pi5 --width 1in --height 1in"));

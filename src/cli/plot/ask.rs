@@ -80,6 +80,7 @@ impl Plot {
                 drawn(power::figure(metric, &self.in_every_mode()?))
             }
             Name::Sensitivity => self.sensitivity(),
+            Name::BreakEven => self.break_even(),
             Name::Parity => Err(Failure::new(FigureError::Empty)),
         }
     }
@@ -105,7 +106,7 @@ impl Plot {
         }
     }
 
-    fn need_exact(&self, what: &'static str) -> Result<(), Failure> {
+    pub(super) fn need_exact(&self, what: &'static str) -> Result<(), Failure> {
         match self.question.formulas {
             crate::cli::arguments::FormulaSet::Exact => Ok(()),
             crate::cli::arguments::FormulaSet::Edgeprofiler => Err(Failure::new(NotInThePaper { what })),
@@ -290,6 +291,6 @@ fn metric(key: &str) -> Result<&'static Metric, Failure> {
     Metric::of_key(key).ok_or_else(|| Failure::new(format!("there is no figure `{key}` of a prediction")))
 }
 
-fn drawn(figure: Result<Figure, FigureError>) -> Result<Figure, Failure> {
+pub(super) fn drawn(figure: Result<Figure, FigureError>) -> Result<Figure, Failure> {
     figure.map_err(Failure::new)
 }

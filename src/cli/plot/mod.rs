@@ -1,15 +1,17 @@
 //! `plot`: figures for papers.
 
 mod ask;
+mod break_even;
 mod pairs;
 
 use super::failure::Failure;
 use super::predict::question::QuestionArgs;
-use super::{Cli, sink};
+use super::{Cli, compare, sink};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use edgeprof::calibration::Phase;
+use edgeprof::economy::Money;
 use edgeprof::figure::Page;
 use edgeprof::figure::metric::METRICS;
 use edgeprof::output::{Align, Grid};
@@ -55,6 +57,12 @@ pub struct Plot {
     /// The phase that parity is shown of [default: both]
     #[arg(long, value_enum, help_heading = "Figure")]
     phase: Option<PhaseName>,
+    /// Prices of the two devices of the break-even [default: those of their entries, where they have one]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Economy")]
+    device_price: Vec<Money>,
+    /// Share of the time that the dearer device of the break-even works, above 0 and at most 1 or 100 %
+    #[arg(long, value_name = "SHARE", value_parser = compare::share, default_value = "1", help_heading = "Economy")]
+    utilization: f64,
     /// Write the drawing to this file and the data beside it with the ending .csv; else the drawing goes to the standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -120,6 +128,8 @@ enum Name {
     Parity,
     /// Which factor or input moves the answer (--y; default decode rate) most
     Sensitivity,
+    /// Price and energy costs of two devices over the years, and when the dearer one pays (--price, --device-price, --utilization)
+    BreakEven,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -140,6 +150,10 @@ impl From<PhaseName> for Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Svg,
+    /// 600 dots per inch (a build with the feature `raster`)
+    Png,
+    /// Its text as text (a build with the feature `raster`)
+    Pdf,
     /// The data alone
     Csv,
 }
@@ -198,7 +212,10 @@ impl Plot {
             title: self.title.clone(),
         };
         let drawing = figure.svg(&page).map_err(Failure::new)?;
-        sink::write(&drawing, path)?;
+        match format {
+            Format::Png | Format::Pdf => raster(&drawing, format, path)?,
+            Format::Svg | Format::Csv => sink::write(&drawing, path)?,
+        }
         match path {
             Some(path) => sink::write(&data, Some(&path.with_extension("csv"))),
             None => Ok(()),
@@ -222,6 +239,34 @@ impl Plot {
             ))
         })
     }
+}
+
+/// Writes the drawing as a picture or a page.
+#[cfg(feature = "raster")]
+fn raster(drawing: &str, format: Format, path: Option<&Path>) -> Result<(), Failure> {
+    use edgeprof::figure::raster::{pdf, png};
+    let bytes = match format {
+        Format::Pdf => pdf(drawing),
+        _ => png(drawing),
+    };
+    sink::write_bytes(&bytes.map_err(Failure::new)?, path)
+}
+
+#[cfg(not(feature = "raster"))]
+fn raster(_: &str, format: Format, _: Option<&Path>) -> Result<(), Failure> {
+    let name = format
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned());
+    Err(Failure::new(NoRaster { name })
+        .hint("write SVG, which browsers, Inkscape and most word processors read; or build with `cargo install --path . --features raster`"))
+}
+
+/// A format whose feature was left out.
+#[cfg(not(feature = "raster"))]
+#[derive(Debug, thiserror::Error)]
+#[error("this edgeprof was built without {name}")]
+struct NoRaster {
+    name: String,
 }
 
 /// The figures, a line each.

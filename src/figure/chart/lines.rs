@@ -42,7 +42,7 @@ pub struct Series {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spot {
     /// Across.
-    pub x: Estimate,
+    pub x: f64,
     /// Up.
     pub y: Estimate,
     /// A short text beside it.
@@ -53,11 +53,7 @@ impl Spot {
     /// A point with an interval upwards.
     #[must_use]
     pub const fn new(x: f64, y: Estimate) -> Self {
-        Self {
-            x: Estimate::exact(x),
-            y,
-            label: None,
-        }
+        Self { x, y, label: None }
     }
 }
 
@@ -205,19 +201,13 @@ impl Lines {
         };
         let stroke = Stroke::solid(colour, 0.5);
         for spot in &series.points {
-            let (x, y) = self.place(area, spot.x.value, spot.y.value);
-            if let Some([low, high]) = spot.y.interval {
-                let [low, high] = [low, high].map(|end| frame::at_height(&self.y, area, end));
-                canvas.line((x, low), (x, high), stroke);
+            let x = frame::at_width(&self.x, area, spot.x);
+            let Some(interval) = spot.y.interval else { continue };
+            let [low, high] = interval.map(|end| frame::at_height(&self.y, area, end));
+            canvas.line((x, low), (x, high), stroke);
+            if !many {
                 for end in [low, high] {
                     canvas.line((x - CAP, end), (x + CAP, end), stroke);
-                }
-            }
-            if let Some([low, high]) = spot.x.interval {
-                let [low, high] = [low, high].map(|end| frame::at_width(&self.x, area, end));
-                canvas.line((low, y), (high, y), stroke);
-                for end in [low, high] {
-                    canvas.line((end, y - CAP), (end, y + CAP), stroke);
                 }
             }
         }
@@ -227,7 +217,7 @@ impl Lines {
         let places: Vec<Point> = series
             .points
             .iter()
-            .map(|spot| self.place(area, spot.x.value, spot.y.value))
+            .map(|spot| self.place(area, spot.x, spot.y.value))
             .collect();
         if series.joined && places.len() > 1 {
             canvas.path(&places, frame::series_stroke(&series.look));
@@ -255,13 +245,13 @@ impl Lines {
         let spots = || self.series.iter().flat_map(|series| &series.points);
         let mut taken: Vec<Area> = spots()
             .map(|spot| {
-                let (x, y) = self.place(area, spot.x.value, spot.y.value);
+                let (x, y) = self.place(area, spot.x, spot.y.value);
                 around((x, y), MARKER, MARKER)
             })
             .collect();
         for spot in spots() {
             let Some(label) = &spot.label else { continue };
-            let (x, y) = self.place(area, spot.x.value, spot.y.value);
+            let (x, y) = self.place(area, spot.x, spot.y.value);
             let (half, high) = (text_width(label, TEXT_SIZE) / 2.0, TEXT_SIZE * 0.42);
             let choices = SIDES.map(|(across, down)| {
                 let middle = (x + across * (MARKER + half + 0.8), y + down * (MARKER + high));
