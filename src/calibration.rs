@@ -281,6 +281,7 @@ pub struct Calibration {
     pub file: CalibrationFile,
     values: Box<[f64]>,
     covariance: Box<[f64]>,
+    quality: [PhaseQuality; 2],
 }
 
 /// A block type that was not measured takes the factor of `other`, and so much more uncertainty in its logarithm.
@@ -403,6 +404,7 @@ impl Calibration {
         }
         Ok(Self {
             id: id.to_owned(),
+            quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
             covariance,
@@ -442,6 +444,7 @@ impl Calibration {
             file,
             values: vec![1.0; FactorId::COUNT].into(),
             covariance: Box::default(),
+            quality: <[PhaseQuality; 2]>::default(),
         }
     }
 
@@ -461,6 +464,7 @@ impl Calibration {
     }
 
     /// Covariances of the logarithm of the factor with this [index](FactorId::index) with those of all factors, by theirs.
+    #[inline]
     pub(crate) fn covariances(&self, index: usize) -> &[f64] {
         const NONE: [f64; FactorId::COUNT] = [0.0; FactorId::COUNT];
         let start = index * FactorId::COUNT;
@@ -479,8 +483,9 @@ impl Calibration {
 
     /// What is known of the predictions of a phase.
     #[must_use]
-    pub fn quality(&self, phase: Phase) -> PhaseQuality {
-        self.file.quality.get(&phase).copied().unwrap_or_default()
+    #[inline]
+    pub const fn quality(&self, phase: Phase) -> PhaseQuality {
+        self.quality[phase as usize]
     }
 }
 

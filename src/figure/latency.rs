@@ -1,15 +1,17 @@
 //! Where the time goes: of a whole request from a cold start, and of one decoded token.
 //!
-//! What hides behind something longer counts with what it adds to the whole ([`Terms::contributions`]), so that the parts sum to it.
+//! What hides behind something longer counts with what it adds to the whole ([`Terms::contributions`](crate::perf::latency::Terms::contributions)), so that the parts sum to it.
 
 use super::axis::{Axis, Unit};
 use super::chart::stack::{Row, Stack};
 use super::names::{apart, distinct};
 use super::palette::{Colour, Hatch};
 use super::{Chart, Column, Figure, FigureError, Table};
+use crate::calibration::Phase;
 use crate::output::Record;
 use crate::perf::Prediction;
-use crate::perf::latency::{TermKind, Terms};
+use crate::perf::latency::TermKind;
+use crate::scenario::Scenario;
 
 /// A prediction and the parts of its time, in the order in which they are spent.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,25 +68,23 @@ fn named(looks: &[Look], seconds: &[f64]) -> Vec<(&'static str, f64)> {
 impl Breakdown {
     /// The parts of a whole request, cold: they add up to `end_to_end_s`.
     #[must_use]
-    pub fn of_request(record: Record, prediction: &Prediction<'_>) -> Self {
-        let phase = |own: &Terms, on_host: Option<&Terms>, times: f64| {
+    pub fn of_request<'a>(record: Record, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Self {
+        let parts = prediction.parts(scenario);
+        let phase = |phase, times: f64| {
             let mut seconds = [0.0; 3];
-            for (term, adds) in own
-                .contributions()
-                .chain(on_host.into_iter().flat_map(Terms::contributions))
-            {
-                seconds[match term.kind {
-                    TermKind::Multiply | TermKind::Attend => 0,
-                    TermKind::Weights | TermKind::Cache | TermKind::Activations => 1,
-                    TermKind::Operations | TermKind::Pass => 2,
-                }] += adds * times;
+            for part in parts.iter() {
+                for (term, adds) in part.terms(phase, scenario).contributions() {
+                    seconds[match term.kind {
+                        TermKind::Multiply | TermKind::Attend => 0,
+                        TermKind::Weights | TermKind::Cache | TermKind::Activations => 1,
+                        TermKind::Operations | TermKind::Pass => 2,
+                    }] += adds * times;
+                }
             }
             seconds
         };
-        let host = prediction.host.as_deref();
-        let prefill = phase(&prediction.prefill, host.map(|host| &host.prefill), 1.0);
-        let steps = record.workload.generate as f64;
-        let decode = phase(&prediction.decode, host.map(|host| &host.decode), steps);
+        let prefill = phase(Phase::Prefill, 1.0);
+        let decode = phase(Phase::Decode, record.workload.generate as f64);
         let load = [prediction.io_s, prediction.h2d_s, prediction.repack_s].map(|part| part.unwrap_or(0.0));
         let parts = named(&REQUEST, &[load, prefill, decode].concat());
         Self { record, parts }
@@ -109,20 +109,20 @@ impl Breakdown {
 
     /// The parts of one decoded token, the mean over the generation: they add up to `decode_s_per_token`.
     #[must_use]
-    pub fn of_token(record: Record, prediction: &Prediction<'_>) -> Self {
-        let host = prediction.host.as_deref().map(|host| &host.decode);
+    pub fn of_token<'a>(record: Record, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Self {
         let mut seconds = [0.0; TOKEN.len()];
-        let terms = prediction.decode.contributions();
-        for (term, adds) in terms.chain(host.into_iter().flat_map(Terms::contributions)) {
-            seconds[match term.kind {
-                TermKind::Weights => 0,
-                TermKind::Cache => 1,
-                TermKind::Activations => 2,
-                TermKind::Multiply => 3,
-                TermKind::Attend => 4,
-                TermKind::Operations => 5,
-                TermKind::Pass => 6,
-            }] += adds;
+        for part in prediction.parts(scenario).iter() {
+            for (term, adds) in part.terms(Phase::Decode, scenario).contributions() {
+                seconds[match term.kind {
+                    TermKind::Weights => 0,
+                    TermKind::Cache => 1,
+                    TermKind::Activations => 2,
+                    TermKind::Multiply => 3,
+                    TermKind::Attend => 4,
+                    TermKind::Operations => 5,
+                    TermKind::Pass => 6,
+                }] += adds;
+            }
         }
         let parts = named(&TOKEN, &seconds);
         Self { record, parts }

@@ -32,15 +32,14 @@ pub struct Standing {
 impl Standing {
     /// What a prediction of the exact formulas gives.
     #[must_use]
-    pub fn new(record: Record, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> Self {
-        let machine = Machine::new(scenario, prediction.basis.calibration);
+    pub fn new<'a>(record: Record, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Self {
+        let part = prediction.parts(scenario).backend;
+        let machine = part.machine;
         let mut peaks = Vec::new();
         let mut phases = Vec::new();
-        for (phase, terms) in [
-            (Phase::Prefill, &prediction.prefill),
-            (Phase::Decode, &prediction.decode),
-        ] {
-            peaks.extend(multiplying(terms, &machine));
+        for phase in [Phase::Prefill, Phase::Decode] {
+            let terms = part.terms(phase, scenario);
+            peaks.extend(multiplying(&terms, &machine));
             let totals = terms.totals();
             if totals.seconds() > 0.0 {
                 phases.push((phase, totals.flops, totals.bytes, totals.seconds()));

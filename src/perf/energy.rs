@@ -22,6 +22,7 @@ pub struct Energy {
 impl Energy {
     /// The sum of the parts.
     #[must_use]
+    #[inline]
     pub fn total(&self) -> f64 {
         self.idle_j + self.active_j + self.compute_j + self.memory_j
     }
@@ -29,6 +30,7 @@ impl Energy {
 
 /// The energy of a phase of these totals, if the device states its powers.
 #[must_use]
+#[inline]
 pub fn of_phase(device: &Device, backend: &Backend, totals: &Totals) -> Option<Energy> {
     let power = device.power.as_ref()?;
     let (per_flop, per_byte) = (backend.energy_per_flop.as_ref()?, backend.energy_per_byte.as_ref()?);

@@ -1,14 +1,20 @@
 //! The closed forms: pure functions, no I/O.
 
+mod bound;
 pub mod energy;
+mod interval;
 pub mod latency;
 pub mod memory;
 pub mod paper;
+mod part;
 mod prediction;
 mod ratio;
 pub mod sensitivity;
 pub mod sums;
 
-pub(crate) use prediction::QUANTILE_90;
-pub use prediction::{Basis, Bound, HostLayers, Interval, Intervals, Prediction, predict, predict_split};
+pub use bound::Bound;
+pub(crate) use interval::QUANTILE_90;
+pub use interval::{Interval, Intervals};
+pub use part::{Part, Parts};
+pub use prediction::{Basis, Prediction, predict, predict_split};
 pub use ratio::{Predicted, ratio_sigma};

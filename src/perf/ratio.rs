@@ -1,7 +1,8 @@
 //! How sure the ratio of two predictions is, whose errors are partly the same.
 
-use super::latency::{Machine, Terms};
-use super::prediction::{OUTSIDE_SIGMA, Prediction};
+use super::interval::OUTSIDE_SIGMA;
+use super::latency::Terms;
+use super::prediction::Prediction;
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::scenario::Scenario;
 
@@ -40,34 +41,15 @@ impl<'a> Sensitivities<'a> {
 
 /// What each calibration says of a phase: that of the backend, and that of the host where it computes a part.
 fn sensitivities<'a>((scenario, prediction): Predicted<'_, 'a>, phase: Phase, total: f64) -> Vec<Sensitivities<'a>> {
-    let terms = |prefill, decode| match phase {
-        Phase::Prefill => prefill,
-        Phase::Decode => decode,
-    };
-    let calibration = prediction.basis.calibration;
-    let host = prediction.host.as_deref();
-    let split = host.and_then(|host| Machine::split(scenario, calibration, host.calibration));
-    let machine = match &split {
-        Some((backend, _)) => *backend,
-        None => Machine::new(scenario, calibration),
-    };
-    let own = terms(&prediction.prefill, &prediction.decode);
-    let mut all = vec![Sensitivities::new(
-        calibration,
-        own,
-        machine.core_share_sensitivity,
-        total,
-    )];
-    if let (Some(host), Some((_, machine))) = (host, split) {
-        let left = terms(&host.prefill, &host.decode);
-        all.push(Sensitivities::new(
-            host.calibration,
-            left,
-            machine.core_share_sensitivity,
-            total,
-        ));
-    }
-    all
+    prediction
+        .parts(scenario)
+        .iter()
+        .map(|part| {
+            let core_share_sensitivity = part.machine.core_share_sensitivity;
+            let terms = part.terms(phase, scenario);
+            Sensitivities::new(part.machine.calibration, &terms, core_share_sensitivity, total)
+        })
+        .collect()
 }
 
 /// The standard deviation of `ln(measured ratio / predicted ratio)` of the times of a phase in two scenarios; none where one lacks

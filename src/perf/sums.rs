@@ -36,6 +36,12 @@ pub struct AttentionGroup {
     pub layers: f64,
     /// What each of them is.
     pub attention: Attention,
+    /// FLOPs of all of them for one token that sees one position, `2 · layers · heads · (key_length + value_length)`.
+    pub flops: f64,
+    /// Elements of all their keys of one position, `layers · kv_heads · key_length`.
+    pub key_elements: f64,
+    /// Elements of all their values of one position.
+    pub value_elements: f64,
 }
 
 /// All that the closed forms ask of a model in a mix.
@@ -154,10 +160,25 @@ impl StackSums {
 fn group(attention: impl Iterator<Item = Attention>) -> Vec<AttentionGroup> {
     let mut groups: Vec<AttentionGroup> = Vec::new();
     for attention in attention {
-        match groups.iter_mut().find(|group| group.attention == attention) {
-            Some(group) => group.layers += 1.0,
-            None => groups.push(AttentionGroup { layers: 1.0, attention }),
-        }
+        let at = groups
+            .iter()
+            .position(|group| group.attention == attention)
+            .unwrap_or_else(|| {
+                groups.push(AttentionGroup {
+                    layers: 0.0,
+                    attention,
+                    flops: 0.0,
+                    key_elements: 0.0,
+                    value_elements: 0.0,
+                });
+                groups.len() - 1
+            });
+        let group = &mut groups[at];
+        let (key, value) = (attention.key_length as f64, attention.value_length as f64);
+        group.layers += 1.0;
+        group.flops += 2.0 * attention.heads as f64 * (key + value);
+        group.key_elements += attention.kv_heads as f64 * key;
+        group.value_elements += attention.kv_heads as f64 * value;
     }
     groups
 }

@@ -23,6 +23,17 @@ macro_rules! cache_types {
                 match self { $(Self::$name => BlockType::$name,)* }
             }
 
+            /// Bytes of one cached element.
+            #[must_use]
+            #[inline]
+            pub const fn bytes_per_element(self) -> f64 {
+                match self {
+                    $(Self::$name => const {
+                        BlockType::$name.block_bytes() as f64 / BlockType::$name.block_elements() as f64
+                    },)*
+                }
+            }
+
             /// The name on the command line.
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -55,13 +66,6 @@ cache_types! {
 }
 
 impl CacheType {
-    /// Bytes of one cached element.
-    #[must_use]
-    pub fn bytes_per_element(self) -> f64 {
-        let block = self.block_type();
-        block.block_bytes() as f64 / block.block_elements() as f64
-    }
-
     /// Bytes of one position's keys (or values) of all heads of a layer, `elements = kv_heads · head_length`.
     ///
     /// None if they are not a whole number of blocks: llama.cpp refuses such a cache.

@@ -153,10 +153,7 @@ struct Residual {
 
 fn residual(point: &Point<'_>, calibration: &Calibration) -> Residual {
     let machine = Machine::new(&point.scenario, calibration);
-    let terms = match point.phase {
-        Phase::Prefill => latency::prefill(&point.scenario, &machine),
-        Phase::Decode => latency::decode_step(&point.scenario, &machine),
-    };
+    let terms = latency::terms(point.phase, &point.scenario, &machine);
     let seconds = terms.seconds();
     let mut derivatives: Vec<(FactorId, f64)> = Vec::with_capacity(12);
     let mut streamed = 0.0;

@@ -120,11 +120,14 @@ impl Plot {
         Ok(records)
     }
 
-    fn breakdowns(&self, of: fn(Record, &Prediction<'_>) -> Breakdown) -> Result<Vec<Breakdown>, Failure> {
+    fn breakdowns(
+        &self,
+        of: for<'a> fn(Record, &Scenario<'a>, &Prediction<'a>) -> Breakdown,
+    ) -> Result<Vec<Breakdown>, Failure> {
         let mut breakdowns = Vec::new();
         question::each(&self.question, |answer| {
             breakdowns.push(match answer {
-                Answer::Exact(exact) => of(answer.record(), &exact.prediction),
+                Answer::Exact(exact) => of(answer.record(), &exact.scenario, &exact.prediction),
                 Answer::Paper(_) => Breakdown::of_paper(answer.record()),
             });
         })?;
@@ -240,7 +243,7 @@ impl Plot {
         let mut found = Vec::new();
         question::each(&self.question, |answer| {
             if let Answer::Exact(exact) = answer {
-                let host = exact.prediction.host.as_deref().map(|host| host.calibration);
+                let host = exact.prediction.host;
                 let calibration = exact.prediction.basis.calibration;
                 let figure = |scenario: &Scenario<'_>, prediction: &Prediction<'_>| {
                     let record = Record::exact(exact.model, scenario, prediction, Vec::new());

@@ -9,7 +9,7 @@ use edgeprof::model::Model;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::Prediction;
 use edgeprof::perf::energy::{self, Energy};
-use edgeprof::perf::latency::{Machine, Overlap, Term, TermKind, Terms};
+use edgeprof::perf::latency::{Machine, Overlap, Term, TermKind};
 use edgeprof::quant::BlockType;
 use edgeprof::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -45,30 +45,23 @@ macro_rules! line {
     ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
 }
 
-fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
-    let calibration = prediction.basis.calibration;
-    let machine = Machine::new(scenario, calibration);
-    let mut text = String::new();
+fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
+    let parts = prediction.parts(scenario);
+    let machine = &parts.backend.machine;
     let decode = "Decode, one step (the mean over the generation)";
     let mut sums = vec![
-        (
-            "Prefill, the whole prompt",
-            Phase::Prefill,
-            &prediction.prefill,
-            (machine, calibration),
-        ),
-        (decode, Phase::Decode, &prediction.decode, (machine, calibration)),
+        ("Prefill, the whole prompt", Phase::Prefill, &parts.backend),
+        (decode, Phase::Decode, &parts.backend),
     ];
-    if let Some(host) = &prediction.host
-        && let Some((_, on_host)) = Machine::split(scenario, calibration, host.calibration)
-    {
-        let on_host = (on_host, host.calibration);
+    if let Some(host) = &parts.host {
         sums.extend([
-            ("Prefill, the layers on the CPU", Phase::Prefill, &host.prefill, on_host),
-            ("Decode, the layers on the CPU", Phase::Decode, &host.decode, on_host),
+            ("Prefill, the layers on the CPU", Phase::Prefill, host),
+            ("Decode, the layers on the CPU", Phase::Decode, host),
         ]);
     }
-    for (title, phase, terms, (machine, calibration)) in sums {
+    let mut text = String::new();
+    for (title, phase, part) in sums {
+        let terms = part.terms(phase, scenario);
         let total = terms.seconds();
         if total <= 0.0 {
             continue;
@@ -89,7 +82,7 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
             ("factor from", Align::Left),
         ]);
         for (term, contribution) in terms.contributions() {
-            grid.row(row(term, phase, &machine, calibration, contribution / total));
+            grid.row(row(term, phase, &part.machine, contribution / total));
         }
         text.push_str(&grid.text("  "));
         text.push('\n');
@@ -104,14 +97,15 @@ fn phases(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
             "  the rate of reading is {} x {}, the share that the threads draw (factor core-share {})",
             number::quantity(machine.bandwidth, "B/s"),
             number::significant(machine.bandwidth_share, 3),
-            number::significant(calibration.factor(FactorId::CoreShare), 3)
+            number::significant(machine.calibration.factor(FactorId::CoreShare), 3)
         );
     }
     text.push('\n');
     text
 }
 
-fn row(term: &Term, phase: Phase, machine: &Machine<'_>, calibration: &Calibration, share: f64) -> [String; 8] {
+fn row(term: &Term, phase: Phase, machine: &Machine<'_>, share: f64) -> [String; 8] {
+    let calibration = machine.calibration;
     let factor = calibration.factor(term.factor);
     let (name, amount, rate) = match term.kind {
         TermKind::Weights => (
@@ -290,7 +284,7 @@ fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     text
 }
 
-fn energies(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+fn energies<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     let mut grid = Grid::new([
         ("energy", Align::Left),
         ("idle power x time", Align::Right),
@@ -299,7 +293,9 @@ fn energies(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
         ("bytes x e_byte", Align::Right),
         ("sum", Align::Right),
     ]);
-    let of = |terms: &Terms| {
+    let part = prediction.parts(scenario).backend;
+    let of = |phase| {
+        let terms = part.terms(phase, scenario);
         (terms.seconds() > 0.0)
             .then(|| energy::of_phase(scenario.device, scenario.backend, &terms.totals()))
             .flatten()
@@ -316,8 +312,8 @@ fn energies(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
             grid.row(std::iter::once(name.to_owned()).chain(parts.map(number::joules)));
         }
     };
-    row("prefill, the whole prompt", of(&prediction.prefill));
-    row("decode, one step", of(&prediction.decode));
+    row("prefill, the whole prompt", of(Phase::Prefill));
+    row("decode, one step", of(Phase::Decode));
     if grid.is_empty() {
         return "The device states no powers, so there is no energy.\n\n".to_owned();
     }

@@ -1,6 +1,6 @@
 //! A backend as a scenario runs it: its rates under the power mode, the threads and the calibration.
 
-use super::term::{TermKind, Terms};
+use super::term::{Term, TermKind};
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::device::{Arithmetic, Backend, BackendKind};
 use crate::quant::BlockType;
@@ -9,11 +9,14 @@ use crate::scenario::Scenario;
 /// The rates of a backend as this scenario runs it: threads, power mode and calibration applied.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine<'a> {
-    calibration: &'a Calibration,
+    /// The factors that scale its rates.
+    pub calibration: &'a Calibration,
     /// Nominal bandwidth in the power mode, bytes per second.
     pub bandwidth: f64,
     /// Share of the saturated bandwidth that the threads draw.
     pub bandwidth_share: f64,
+    /// What streams, `bandwidth · bandwidth_share · U_memory`, bytes per second.
+    pub streamed: f64,
     /// `d ln bandwidth_share / d ln core_share`, for the uncertainty.
     pub core_share_sensitivity: f64,
     /// Dense peaks in the power mode with the threads in use, by [`Arithmetic`]; those not stated fall back to wider ones.
@@ -124,6 +127,7 @@ impl<'a> Machine<'a> {
             calibration,
             bandwidth,
             bandwidth_share,
+            streamed: bandwidth * bandwidth_share * calibration.factor(FactorId::Memory),
             core_share_sensitivity,
             peaks: [
                 widest,
@@ -146,6 +150,7 @@ impl<'a> Machine<'a> {
     /// prefill where its kernels use integer matrix units; its matrix-vector kernels of the decode phase are bound by the plain
     /// arithmetic units that unpack the blocks.
     #[must_use]
+    #[inline]
     pub fn arithmetic(&self, phase: Phase, block_type: BlockType) -> Arithmetic {
         match block_type {
             BlockType::F32 => Arithmetic::Fp32,
@@ -159,49 +164,52 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn attention_arithmetic(&self, phase: Phase) -> Arithmetic {
-        if !self.on_cpu && phase == Phase::Decode {
-            Arithmetic::Fp32
-        } else {
-            Arithmetic::Fp16
+    /// The term of streaming `bytes`.
+    #[inline]
+    pub(super) fn stream(&self, kind: TermKind, bytes: f64) -> Term {
+        Term {
+            kind,
+            factor: FactorId::Memory,
+            amount: bytes,
+            rate: self.bandwidth * self.bandwidth_share,
+            seconds: bytes / self.streamed,
         }
     }
 
-    fn peak(&self, arithmetic: Arithmetic) -> f64 {
-        self.peaks[arithmetic as usize]
-    }
-
-    pub(super) fn stream(&self, terms: &mut Terms, kind: TermKind, bytes: f64) {
-        let rate = self.bandwidth * self.bandwidth_share;
-        terms.add(
-            kind,
-            FactorId::Memory,
-            bytes,
-            rate,
-            bytes / (rate * self.calibration.factor(FactorId::Memory)),
-        );
-    }
-
-    pub(super) fn compute(
-        &self,
-        terms: &mut Terms,
-        kind: TermKind,
-        factor: FactorId,
-        arithmetic: Arithmetic,
-        flops: f64,
-    ) {
-        let rate = self.peak(arithmetic);
-        terms.add(
+    /// The term of `flops` at a utilization of an arithmetic's peak.
+    #[inline]
+    pub(super) fn compute(&self, kind: TermKind, factor: FactorId, arithmetic: Arithmetic, flops: f64) -> Term {
+        let rate = self.peaks[arithmetic as usize];
+        Term {
             kind,
             factor,
-            flops,
+            amount: flops,
             rate,
-            flops / (rate * self.calibration.factor(factor)),
-        );
+            seconds: flops / (rate * self.calibration.factor(factor)),
+        }
     }
 
-    pub(super) fn fixed(&self, terms: &mut Terms, kind: TermKind, factor: FactorId, count: f64) {
-        let count = count * self.overhead_scale;
-        terms.add(kind, factor, count, 1.0, count * self.calibration.factor(factor));
+    /// The term of attention and recurrences.
+    #[inline]
+    pub(super) fn attend(&self, phase: Phase, flops: f64) -> Term {
+        let arithmetic = if !self.on_cpu && phase == Phase::Decode {
+            Arithmetic::Fp32
+        } else {
+            Arithmetic::Fp16
+        };
+        self.compute(TermKind::Attend, FactorId::Attention(phase), arithmetic, flops)
+    }
+
+    /// The term of `count` times a fixed cost.
+    #[inline]
+    pub(super) fn fixed(&self, kind: TermKind, factor: FactorId, count: f64) -> Term {
+        let amount = count * self.overhead_scale;
+        Term {
+            kind,
+            factor,
+            amount,
+            rate: 1.0,
+            seconds: amount * self.calibration.factor(factor),
+        }
     }
 }

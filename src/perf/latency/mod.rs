@@ -20,83 +20,236 @@
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
 
 mod machine;
+mod summary;
 mod term;
 #[cfg(test)]
 mod tests;
 
 pub use machine::Machine;
+pub use summary::Summary;
 pub use term::{Overlap, Term, TermKind, Terms, Totals};
 
 use crate::calibration::{FactorId, Phase};
-use crate::model::Attention;
 use crate::perf::sums::{AttentionGroup, ModelSums, StackSums};
 use crate::quant::CacheType;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Workload};
+use summary::Tally;
 
-impl Machine<'_> {
+/// The terms of a phase, handed on one by one. Some of them are of the same kind and factor.
+///
+/// All of it is to be compiled into its caller: sums that stay in registers take half the time of sums in memory.
+struct Pass<'a, F> {
+    machine: &'a Machine<'a>,
+    sums: &'a ModelSums,
+    add: F,
+}
+
+impl<F: FnMut(Term)> Pass<'_, F> {
+    #[inline(always)]
+    fn add(&mut self, term: Term) {
+        if term.amount > 0.0 {
+            (self.add)(term);
+        }
+    }
+
     /// `passes` passes of a stack's matrices over `tokens` tokens each; a share of the stack's layers is a fraction of a pass.
-    fn stack(&self, terms: &mut Terms, phase: Phase, sums: &ModelSums, stack: &StackSums, tokens: f64, passes: f64) {
-        let touched = if sums.expert_share < 1.0 {
-            1.0 - (1.0 - sums.expert_share).powf(tokens)
+    #[inline(always)]
+    fn stack(&mut self, phase: Phase, stack: &StackSums, tokens: f64, passes: f64) {
+        let (machine, used) = (self.machine, self.sums.expert_share);
+        let touched = if used < 1.0 {
+            1.0 - (1.0 - used).powf(tokens)
         } else {
             1.0
         };
         let mut bytes = stack.other_bytes;
         for format in &stack.formats {
             bytes += format.dense_bytes + touched * format.expert_bytes;
-            let weights = format.dense_weights + sums.expert_share * format.expert_weights;
+            let weights = format.dense_weights + used * format.expert_weights;
             let factor = FactorId::Compute(phase, format.block_type);
+            let arithmetic = machine.arithmetic(phase, format.block_type);
             let flops = 2.0 * weights * tokens * passes;
-            self.compute(
-                terms,
-                TermKind::Multiply,
-                factor,
-                self.arithmetic(phase, format.block_type),
-                flops,
-            );
+            self.add(machine.compute(TermKind::Multiply, factor, arithmetic, flops));
         }
-        self.stream(terms, TermKind::Weights, bytes * passes);
+        self.add(machine.stream(TermKind::Weights, bytes * passes));
     }
 
     /// Attention of a span in the machine's share of the layers.
-    fn attend(
-        &self,
-        terms: &mut Terms,
-        phase: Phase,
-        groups: &[AttentionGroup],
-        span: Span,
-        cache: (CacheType, CacheType),
-    ) {
+    #[inline(always)]
+    fn attend(&mut self, phase: Phase, groups: &[AttentionGroup], span: Span, cache: (CacheType, CacheType)) {
         let (mut flops, mut bytes) = (0.0, 0.0);
-        let cell = |attention: &Attention| {
-            cache.0.bytes_per_element() * attention.key_length as f64
-                + cache.1.bytes_per_element() * attention.value_length as f64
-        };
+        let (key_bytes, value_bytes) = (cache.0.bytes_per_element(), cache.1.bytes_per_element());
         for group in groups {
-            let attention = &group.attention;
-            let visible = span.visible(attention.window, attention.bidirectional);
-            let lengths = (attention.key_length + attention.value_length) as f64;
-            flops += 2.0 * group.layers * attention.heads as f64 * lengths * visible * span.tokens;
-            bytes += group.layers * attention.kv_heads as f64 * cell(attention) * visible * span.reads;
+            let visible = span.visible(group.attention.window, group.attention.bidirectional);
+            flops += group.flops * visible * span.tokens;
+            bytes += (key_bytes * group.key_elements + value_bytes * group.value_elements) * visible * span.reads;
         }
-        self.compute(
-            terms,
-            TermKind::Attend,
-            FactorId::Attention(phase),
-            self.attention_arithmetic(phase),
-            flops * self.part.layers,
-        );
-        self.stream(terms, TermKind::Cache, bytes * self.part.layers);
+        let layers = self.machine.part.layers;
+        self.add(self.machine.attend(phase, flops * layers));
+        self.add(self.machine.stream(TermKind::Cache, bytes * layers));
     }
 
     /// The recurrences of `tokens` tokens, whose states are read and written `updates` times, in the machine's share of the layers.
-    fn recur(&self, terms: &mut Terms, phase: Phase, sums: &ModelSums, updates: f64, tokens: f64) {
-        let layers = self.part.layers;
-        self.stream(terms, TermKind::Cache, sums.recurrent_bytes * updates * layers);
-        let flops = sums.recurrent_flops * tokens * layers;
-        let arithmetic = self.attention_arithmetic(phase);
-        self.compute(terms, TermKind::Attend, FactorId::Attention(phase), arithmetic, flops);
+    #[inline(always)]
+    fn recur(&mut self, phase: Phase, updates: f64, tokens: f64) {
+        let layers = self.machine.part.layers;
+        let (bytes, flops) = (self.sums.recurrent_bytes, self.sums.recurrent_flops);
+        self.add(self.machine.stream(TermKind::Cache, bytes * updates * layers));
+        self.add(self.machine.attend(phase, flops * tokens * layers));
     }
+
+    /// Bytes of activations that every layer moves for `tokens` tokens.
+    #[inline(always)]
+    fn activate(&mut self, bytes: f64, tokens: f64) {
+        let bytes = bytes * tokens * self.machine.part.layers;
+        self.add(self.machine.stream(TermKind::Activations, bytes));
+    }
+
+    /// The fixed costs of so many operations.
+    #[inline(always)]
+    fn operate(&mut self, phase: Phase, operations: f64) {
+        let operations = operations * self.machine.part.layers;
+        let cost = FactorId::Operation(phase);
+        self.add(self.machine.fixed(TermKind::Operations, cost, operations));
+    }
+
+    /// The fixed cost of a phase.
+    #[inline(always)]
+    fn begin(&mut self, phase: Phase) {
+        self.add(self.machine.fixed(TermKind::Pass, FactorId::Pass(phase), 1.0));
+    }
+
+    /// The whole prompt; nothing if there is none.
+    #[inline(always)]
+    fn prefill(&mut self, work: &Workload) {
+        if work.prompt == 0 {
+            return;
+        }
+        let phase = Phase::Prefill;
+        let (sums, part) = (self.sums, self.machine.part);
+        let (prompt, sequences) = (work.prompt as f64, work.sequences as f64);
+        let tokens = prompt * sequences;
+        let ubatch = work.ubatch.min(work.batch);
+        let cache = (work.key_type, work.value_type);
+        let encodes = !sums.encoder.formats.is_empty();
+        let (stack, attention, activation_bytes, operations, passes) = if encodes {
+            // Every position sees every other, so that llama.cpp never spreads a prompt over two passes.
+            let together = (ubatch / work.prompt).clamp(1, work.sequences);
+            (
+                &sums.encoder,
+                &sums.encoder_attention,
+                sums.encoder_activation_bytes,
+                sums.encoder_operations,
+                work.sequences.div_ceil(together) as f64,
+            )
+        } else {
+            (
+                &sums.decoder,
+                &sums.attention,
+                sums.decoder_activation_bytes,
+                sums.decoder_operations,
+                work.prompt.saturating_mul(work.sequences).div_ceil(ubatch) as f64,
+            )
+        };
+        self.stack(phase, stack, tokens / passes, passes * part.layers);
+        let span = Span {
+            first: work.depth as f64,
+            length: prompt,
+            tokens,
+            reads: if encodes { sequences } else { passes },
+        };
+        self.attend(phase, attention, span, cache);
+        self.activate(activation_bytes, tokens);
+        if !encodes {
+            self.recur(phase, sequences * passes, tokens);
+        }
+        self.operate(phase, operations * passes);
+        if part.head {
+            if !encodes {
+                // Logits are wanted for the last position only.
+                self.stack(Phase::Decode, &sums.head, sequences, 1.0);
+            }
+            self.begin(phase);
+        }
+    }
+
+    /// One decoding step, the mean over the generation; nothing if nothing is generated.
+    #[inline(always)]
+    fn decode_step(&mut self, work: &Workload) {
+        let (sums, part) = (self.sums, self.machine.part);
+        if work.generate == 0 || sums.decoder.formats.is_empty() {
+            return;
+        }
+        let phase = Phase::Decode;
+        let sequences = work.sequences as f64;
+        let multiplied = if work.sequences == 1 { phase } else { Phase::Prefill };
+        self.stack(multiplied, &sums.decoder, sequences, part.layers);
+        if part.head {
+            self.stack(multiplied, &sums.head, sequences, 1.0);
+        }
+        // An encoder-decoder's prompt lies in the encoder; the decoder begins with an empty cache.
+        let first = if sums.encoder.formats.is_empty() {
+            work.depth + work.prompt
+        } else {
+            work.depth
+        };
+        let span = Span {
+            first: first as f64,
+            length: work.generate as f64,
+            tokens: sequences,
+            reads: sequences,
+        };
+        self.attend(phase, &sums.attention, span, (work.key_type, work.value_type));
+        if work.prompt > 0 && !sums.cross.formats.is_empty() {
+            // llama.cpp keeps no cache of the encoder's output: every step makes its keys and values anew.
+            let encoded = work.prompt as f64 * sequences;
+            self.stack(Phase::Prefill, &sums.cross, encoded, part.layers);
+            self.activate(sums.cross_activation_bytes, encoded);
+            let crossed = Span {
+                first: work.prompt as f64 - 1.0,
+                length: 1.0,
+                ..span
+            };
+            let single = (CacheType::F32, CacheType::F32);
+            self.attend(phase, &sums.cross_attention, crossed, single);
+        }
+        self.activate(sums.decoder_activation_bytes, sequences);
+        self.recur(phase, sequences, sequences);
+        self.operate(phase, sums.decoder_operations);
+        if part.head {
+            self.begin(phase);
+        }
+    }
+}
+
+/// Hands the terms of a phase to `add`.
+#[inline(always)]
+fn each(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, add: impl FnMut(Term)) {
+    let mut pass = Pass {
+        machine,
+        sums: scenario.sums,
+        add,
+    };
+    match phase {
+        Phase::Prefill => pass.prefill(&scenario.workload),
+        Phase::Decode => pass.decode_step(&scenario.workload),
+    }
+}
+
+/// The terms of the whole prompt, or of one decoding step (the mean over the generation); empty if there is none.
+#[must_use]
+pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
+    let mut terms = Terms::new(Overlap::of(phase));
+    each(phase, scenario, machine, |term| terms.add(term));
+    terms
+}
+
+/// What the [`terms`] come to.
+#[must_use]
+#[inline]
+pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Summary {
+    let mut tally = Tally::default();
+    each(phase, scenario, machine, |term| tally.add(&term));
+    tally.summary(Overlap::of(phase), machine)
 }
 
 /// A run of tokens that attend to what came before them.
@@ -115,26 +268,26 @@ struct Span {
 impl Span {
     /// Mean number of positions that a token of the span sees, itself included: the mean of `min(window, first + i)` for
     /// `i = 1 ..= length`, or all of them where attention is bidirectional.
+    #[inline]
     fn visible(&self, window: Option<u64>, bidirectional: bool) -> f64 {
-        if bidirectional {
-            return window.map_or(self.length, |window| self.length.min(window as f64));
+        match window.map(|window| window as f64) {
+            None if bidirectional => self.length,
+            None => self.first + (self.length + 1.0) / 2.0,
+            Some(window) if bidirectional => self.length.min(window),
+            Some(window) => mean_visible(window, self.first, self.length),
         }
-        mean_visible(
-            window.map_or(f64::INFINITY, |window| window as f64),
-            self.first,
-            self.length,
-        )
     }
 }
 
-/// The mean of `min(window, first + i)` over `i = 1 ..= length`.
+/// The mean of `min(window, first + i)` over `i = 1 ..= length`, all of them whole numbers.
 #[must_use]
+#[inline]
 pub fn mean_visible(window: f64, first: f64, length: f64) -> f64 {
     if length <= 0.0 {
         return 0.0;
     }
     // Positions before the window is full, then the window itself.
-    let growing = (window - first).clamp(0.0, length).floor();
+    let growing = (window - first).clamp(0.0, length);
     let sum = growing * first
         + growing * (growing + 1.0) / 2.0
         + if growing < length {
@@ -143,130 +296,4 @@ pub fn mean_visible(window: f64, first: f64, length: f64) -> f64 {
             0.0
         };
     sum / length
-}
-
-/// The terms of the whole prompt; empty if there is none.
-#[must_use]
-pub fn prefill(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
-    let (sums, work) = (scenario.sums, &scenario.workload);
-    let mut terms = Terms::new(Overlap::None);
-    if work.prompt == 0 {
-        return terms;
-    }
-    let phase = Phase::Prefill;
-    let layers = machine.part.layers;
-    let (prompt, sequences) = (work.prompt as f64, work.sequences as f64);
-    let tokens = prompt * sequences;
-    let ubatch = work.ubatch.min(work.batch);
-    let cache = (work.key_type, work.value_type);
-    let encodes = !sums.encoder.formats.is_empty();
-    let (stack, attention, activation_bytes, operations, passes) = if encodes {
-        // Every position sees every other, so that llama.cpp never spreads a prompt over two passes.
-        let together = (ubatch / work.prompt).clamp(1, work.sequences);
-        (
-            &sums.encoder,
-            &sums.encoder_attention,
-            sums.encoder_activation_bytes,
-            sums.encoder_operations,
-            work.sequences.div_ceil(together) as f64,
-        )
-    } else {
-        (
-            &sums.decoder,
-            &sums.attention,
-            sums.decoder_activation_bytes,
-            sums.decoder_operations,
-            (tokens / ubatch as f64).ceil(),
-        )
-    };
-    machine.stack(&mut terms, phase, sums, stack, tokens / passes, passes * layers);
-    let span = Span {
-        first: work.depth as f64,
-        length: prompt,
-        tokens,
-        reads: if encodes { sequences } else { passes },
-    };
-    machine.attend(&mut terms, phase, attention, span, cache);
-    machine.stream(&mut terms, TermKind::Activations, activation_bytes * tokens * layers);
-    if !encodes {
-        machine.recur(&mut terms, phase, sums, sequences * passes, tokens);
-    }
-    let operation = FactorId::Operation(phase);
-    machine.fixed(
-        &mut terms,
-        TermKind::Operations,
-        operation,
-        operations * passes * layers,
-    );
-    if machine.part.head {
-        if !encodes {
-            // Logits are wanted for the last position only.
-            machine.stack(&mut terms, Phase::Decode, sums, &sums.head, sequences, 1.0);
-        }
-        machine.fixed(&mut terms, TermKind::Pass, FactorId::Pass(phase), 1.0);
-    }
-    terms
-}
-
-/// The terms of one decoding step, the mean over the generation; empty if nothing is generated.
-#[must_use]
-pub fn decode_step(scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
-    let (sums, work) = (scenario.sums, &scenario.workload);
-    let mut terms = Terms::new(Overlap::Partial);
-    if work.generate == 0 || sums.decoder.formats.is_empty() {
-        return terms;
-    }
-    let layers = machine.part.layers;
-    let (prompt, sequences) = (work.prompt as f64, work.sequences as f64);
-    let phase = if work.sequences == 1 {
-        Phase::Decode
-    } else {
-        Phase::Prefill
-    };
-    let cache = (work.key_type, work.value_type);
-    // An encoder-decoder's prompt lies in the encoder; the decoder begins with an empty cache.
-    let first = if sums.encoder.formats.is_empty() {
-        work.depth + work.prompt
-    } else {
-        work.depth
-    } as f64;
-    machine.stack(&mut terms, phase, sums, &sums.decoder, sequences, layers);
-    if machine.part.head {
-        machine.stack(&mut terms, phase, sums, &sums.head, sequences, 1.0);
-    }
-    let span = Span {
-        first,
-        length: work.generate as f64,
-        tokens: sequences,
-        reads: sequences,
-    };
-    machine.attend(&mut terms, Phase::Decode, &sums.attention, span, cache);
-    if work.prompt > 0 && !sums.cross.formats.is_empty() {
-        // llama.cpp keeps no cache of the encoder's output: every step makes its keys and values anew.
-        let encoded = prompt * sequences;
-        machine.stack(&mut terms, Phase::Prefill, sums, &sums.cross, encoded, layers);
-        let bytes = sums.cross_activation_bytes * encoded * layers;
-        machine.stream(&mut terms, TermKind::Activations, bytes);
-        let crossed = Span {
-            first: prompt - 1.0,
-            length: 1.0,
-            ..span
-        };
-        let single = (CacheType::F32, CacheType::F32);
-        machine.attend(&mut terms, Phase::Decode, &sums.cross_attention, crossed, single);
-    }
-    let activation_bytes = sums.decoder_activation_bytes * sequences * layers;
-    machine.stream(&mut terms, TermKind::Activations, activation_bytes);
-    machine.recur(&mut terms, Phase::Decode, sums, sequences, sequences);
-    let operation = FactorId::Operation(Phase::Decode);
-    machine.fixed(
-        &mut terms,
-        TermKind::Operations,
-        operation,
-        sums.decoder_operations * layers,
-    );
-    if machine.part.head {
-        machine.fixed(&mut terms, TermKind::Pass, FactorId::Pass(Phase::Decode), 1.0);
-    }
-    terms
 }

@@ -1,6 +1,7 @@
 //! The terms of a phase and their sums.
 
-use crate::calibration::FactorId;
+use crate::calibration::{FactorId, Phase};
+use arrayvec::ArrayVec;
 
 /// What a term of the sum stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -51,36 +52,50 @@ pub enum Overlap {
 }
 
 impl Overlap {
+    /// Of a phase.
+    #[must_use]
+    pub const fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Prefill => Self::None,
+            Phase::Decode => Self::Partial,
+        }
+    }
+
     /// The time that a stream of `memory_s` and arithmetic of `compute_s` take together.
     #[must_use]
+    #[inline]
     pub fn together(self, memory_s: f64, compute_s: f64) -> f64 {
         match self {
             Self::None => memory_s + compute_s,
             Self::Partial => (memory_s * memory_s + compute_s * compute_s).sqrt(),
         }
     }
+
+    /// What a second of arithmetic and one of streaming add to the whole: `∂ together / ∂ compute` and `∂ together / ∂ memory`.
+    #[inline]
+    pub(super) fn visible(self, totals: &Totals) -> (f64, f64) {
+        let Totals {
+            compute_s, memory_s, ..
+        } = *totals;
+        let together = self.together(memory_s, compute_s);
+        match self {
+            Self::Partial if together > 0.0 => (compute_s / together, memory_s / together),
+            _ => (1.0, 1.0),
+        }
+    }
 }
 
 /// The terms of a phase.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    items: [Term; MOST_TERMS],
-    len: usize,
+    items: ArrayVec<Term, MOST_TERMS>,
     overlap: Overlap,
 }
 
 impl Terms {
-    pub(super) const fn new(overlap: Overlap) -> Self {
-        const NOTHING: Term = Term {
-            kind: TermKind::Pass,
-            factor: FactorId::Memory,
-            amount: 0.0,
-            rate: 1.0,
-            seconds: 0.0,
-        };
+    pub(super) fn new(overlap: Overlap) -> Self {
         Self {
-            items: [NOTHING; MOST_TERMS],
-            len: 0,
+            items: ArrayVec::new(),
             overlap,
         }
     }
@@ -94,41 +109,30 @@ impl Terms {
     /// The terms.
     #[must_use]
     pub fn as_slice(&self) -> &[Term] {
-        &self.items[..self.len]
+        &self.items
     }
 
-    /// Adds to the term of this kind and factor, or begins it.
-    pub(super) fn add(&mut self, kind: TermKind, factor: FactorId, amount: f64, rate: f64, seconds: f64) {
-        if amount <= 0.0 {
-            return;
-        }
-        let len = self.len;
-        if let Some(term) = self.items[..len]
-            .iter_mut()
-            .find(|term| term.kind == kind && term.factor == factor)
-        {
-            term.amount += amount;
-            term.seconds += seconds;
-        } else if len < MOST_TERMS {
-            self.items[len] = Term {
-                kind,
-                factor,
-                amount,
-                rate,
-                seconds,
-            };
-            self.len += 1;
-        } else {
-            // A file with more block types than there is room for: the last term takes the rest, so that no time is lost.
-            self.items[len - 1].amount += amount;
-            self.items[len - 1].seconds += seconds;
+    /// Adds to the term of the same kind and factor, or begins it.
+    pub(super) fn add(&mut self, new: Term) {
+        let same = self
+            .items
+            .iter()
+            .position(|term| term.kind == new.kind && term.factor == new.factor);
+        // Of a file with more block types than there is room for, the last term takes the rest, so that no time is lost.
+        let full = self.items.is_full().then(|| MOST_TERMS - 1);
+        match same.or(full) {
+            Some(at) => {
+                self.items[at].amount += new.amount;
+                self.items[at].seconds += new.seconds;
+            }
+            None => self.items.push(new),
         }
     }
 
     /// There is nothing to do.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// Seconds of all terms together.
@@ -140,18 +144,11 @@ impl Terms {
     /// The seconds that each term adds to the whole, `term · ∂ seconds / ∂ term`, in the order of the terms. They sum to
     /// [`Terms::seconds`]: a term that hides behind a longer one adds less than it takes by itself.
     pub fn contributions(&self) -> impl Iterator<Item = (&Term, f64)> {
-        let Totals {
-            compute_s, memory_s, ..
-        } = self.totals();
-        let together = self.overlap.together(memory_s, compute_s);
-        let visible = move |part: f64| match self.overlap {
-            Overlap::Partial if together > 0.0 => part / together,
-            _ => 1.0,
-        };
+        let (compute, memory) = self.overlap.visible(&self.totals());
         self.as_slice().iter().map(move |term| {
             let visible = match term.kind {
-                TermKind::Multiply | TermKind::Attend => visible(compute_s),
-                TermKind::Weights | TermKind::Cache | TermKind::Activations => visible(memory_s),
+                TermKind::Multiply | TermKind::Attend => compute,
+                TermKind::Weights | TermKind::Cache | TermKind::Activations => memory,
                 TermKind::Operations | TermKind::Pass => 1.0,
             };
             (term, term.seconds * visible)
@@ -163,23 +160,9 @@ impl Terms {
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for term in self.as_slice() {
-            match term.kind {
-                TermKind::Multiply | TermKind::Attend => {
-                    totals.flops += term.amount;
-                    totals.compute_s += term.seconds;
-                }
-                TermKind::Weights | TermKind::Cache | TermKind::Activations => {
-                    totals.bytes += term.amount;
-                    totals.memory_s += term.seconds;
-                }
-                TermKind::Operations | TermKind::Pass => totals.overhead_s += term.seconds,
-            }
+            totals.add(term);
         }
-        let Totals {
-            compute_s, memory_s, ..
-        } = totals;
-        totals.hidden_s = compute_s + memory_s - self.overlap.together(memory_s, compute_s);
-        totals
+        totals.overlapping(self.overlap)
     }
 }
 
@@ -201,8 +184,36 @@ pub struct Totals {
 }
 
 impl Totals {
+    #[inline]
+    pub(super) fn add(&mut self, term: &Term) {
+        match term.kind {
+            TermKind::Multiply | TermKind::Attend => {
+                self.flops += term.amount;
+                self.compute_s += term.seconds;
+            }
+            TermKind::Weights | TermKind::Cache | TermKind::Activations => {
+                self.bytes += term.amount;
+                self.memory_s += term.seconds;
+            }
+            TermKind::Operations | TermKind::Pass => self.overhead_s += term.seconds,
+        }
+    }
+
+    /// With the seconds that hide.
+    #[inline]
+    pub(super) fn overlapping(self, overlap: Overlap) -> Self {
+        let Self {
+            compute_s, memory_s, ..
+        } = self;
+        Self {
+            hidden_s: compute_s + memory_s - overlap.together(memory_s, compute_s),
+            ..self
+        }
+    }
+
     /// `compute + memory + overhead - hidden`.
     #[must_use]
+    #[inline]
     pub fn seconds(&self) -> f64 {
         self.compute_s + self.memory_s + self.overhead_s - self.hidden_s
     }

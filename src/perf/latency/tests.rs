@@ -40,7 +40,10 @@ fn terms(sums: &ModelSums, mode: &str, work: Workload) -> (Terms, Terms) {
     let calibration = Calibration::parse("test", CALIBRATION).unwrap();
     let scenario = Scenario::new(sums, &device, None, "q4_k_m".parse().unwrap(), Some(mode), work).unwrap();
     let machine = Machine::new(&scenario, &calibration);
-    (prefill(&scenario, &machine), decode_step(&scenario, &machine))
+    (
+        super::terms(Phase::Prefill, &scenario, &machine),
+        super::terms(Phase::Decode, &scenario, &machine),
+    )
 }
 
 fn device() -> Device {
