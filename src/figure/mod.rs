@@ -1,7 +1,7 @@
 //! Figures for papers: from predictions to SVG, with the data of every figure beside it.
 //!
 //! A figure is first a table ([`Table`], columns with units), which is what its CSV holds, and then a drawing of that. What is drawn is
-//! computed elsewhere: by [`crate::perf`], [`crate::calibrate::validate()`] and their like. The same input makes the same bytes.
+//! computed elsewhere: by [`crate::perf`], [`crate::calibrate::validate`] and their like. The same input makes the same bytes.
 //!
 //! | module | what it holds |
 //! |---|---|
