@@ -41,7 +41,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Begins to read a sensor, every ten times a second.
+    /// Begins to read a sensor, ten times a second.
     #[must_use]
     pub fn start(sensor: Box<dyn Sensor>) -> Self {
         Self::every(PERIOD, sensor)
