@@ -222,7 +222,7 @@ pub enum ScenarioError {
     },
     /// Layers stay on the host, whose CPU the device does not describe.
     #[error(
-        "--gpu-layers {gpu_layers} leaves layers to the CPU of {device}, which has no cpu backend; leave it out, or add [backends.cpu]"
+        "--gpu-layers {gpu_layers} leaves layers to the CPU of {device}, which has no cpu backend; leave it out, name the machine that it sits in with --host, or add [backends.cpu]"
     )]
     NoHost {
         /// device id

@@ -3,11 +3,13 @@
 use super::failure::Failure;
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice};
+use edgeprof::decide::Target;
 use edgeprof::device::BackendKind;
 use edgeprof::economy::{ApiPrice, Battery, CarbonIntensity, EnergyPrice, ReadingSpeed, Terms};
 use edgeprof::model::Model;
 use edgeprof::quant::{CacheType, Precision};
 use edgeprof::scenario::{Formulas, Workload};
+use edgeprof::units::Hertz;
 use std::path::PathBuf;
 
 /// Where names are looked up.
@@ -82,6 +84,41 @@ impl From<FormulaSet> for Formulas {
         match formulas {
             FormulaSet::Exact => Self::Exact,
             FormulaSet::Edgeprofiler => Self::Edgeprofiler,
+        }
+    }
+}
+
+/// How the device is set up beyond its power mode.
+#[derive(Debug, Clone, Args)]
+pub struct SetupArgs {
+    /// Clock of what computes, as in `1.5GHz`: what a governor or a lock sets it to [default: that of the power mode]
+    #[arg(long, value_name = "CLOCK")]
+    clock: Option<Hertz>,
+    /// The machine that a graphics card sits in, whose CPU computes what --gpu-layers leaves to it and whose memory and storage it
+    /// uses: a name of `list hardware`, a path of a .toml, or `host` [default: what the card's entry assumes]
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+}
+
+impl SetupArgs {
+    /// The target so set up.
+    pub fn apply(&self, catalog: &Catalog, target: Target, choice: &Choice) -> Result<Target, Failure> {
+        let mut target = target;
+        if let Some(host) = &self.host {
+            target = target.in_host(catalog, &*catalog.device(host.trim())?, choice)?;
+        }
+        if let Some(clock) = self.clock {
+            target = target.at_clock(clock).map_err(Failure::new)?;
+        }
+        Ok(target)
+    }
+
+    /// The flag that was given, if one was.
+    pub const fn given(&self) -> Option<&'static str> {
+        match (&self.clock, &self.host) {
+            (Some(_), _) => Some("--clock"),
+            (None, Some(_)) => Some("--host"),
+            (None, None) => None,
         }
     }
 }

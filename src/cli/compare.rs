@@ -17,7 +17,8 @@ use std::path::PathBuf;
 /// Compare two devices, or two settings of one: speed, memory, energy, cost, and when the dearer one pays
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A and B are DEVICE[:BACKEND][@POWER-MODE]: pi5, orin-nano-super:cpu, orin-nano-super@15W, orin-nano-super:cuda@15W. The winner of a
+A and B are DEVICE[:BACKEND][@POWER-MODE]: pi5, orin-nano-super:cpu, orin-nano-super@15W, orin-nano-super:cuda@15W;
+a clock may stand for the mode: pi5@1.5GHz. The winner of a
 figure is marked `?` where the 90 % intervals overlap.
 
 The break-even time is that after which what the dearer device saves in energy is what it costs more to buy: it works for the share

@@ -1,6 +1,6 @@
 //! `tune`: the best setting of a device for a model.
 
-use super::arguments::{Backend, CalibrationArgs, CatalogArgs, PrecisionArgs, WorkloadArgs};
+use super::arguments::{Backend, CalibrationArgs, CatalogArgs, PrecisionArgs, SetupArgs, WorkloadArgs};
 use super::failure::Failure;
 use super::format::{self, Format};
 use super::sink;
@@ -43,6 +43,8 @@ pub struct Tune {
     /// The power mode that the gains are over [default: the one it ships in]
     #[arg(long, value_name = "NAME")]
     power_mode: Option<String>,
+    #[command(flatten)]
+    setup: SetupArgs,
     /// What is wanted: the least time, energy, or action (energy times time)
     #[arg(long = "for", value_enum, default_value_t = GoalArg::Speed, value_name = "GOAL")]
     goal: GoalArg,
@@ -148,13 +150,10 @@ impl Tune {
                 let sums = ModelSums::of(&model, precision).map_err(Failure::new)?;
                 for device in &self.hardware {
                     let device = catalog.device(device.trim())?;
-                    let target = Target::new(
-                        &catalog,
-                        device,
-                        self.backend.map(Into::into),
-                        self.power_mode.as_deref(),
-                        &self.calibration.choice(),
-                    )?;
+                    let choice = self.calibration.choice();
+                    let backend = self.backend.map(Into::into);
+                    let target = Target::new(&catalog, device, backend, self.power_mode.as_deref(), &choice)?;
+                    let target = self.setup.apply(&catalog, target, &choice)?;
                     let tuning = tune(&target, &model, &sums, precision, workload, self.goal.into(), &knobs)
                         .map_err(Failure::new)?;
                     let (scenario, prediction) = target.ask(&sums, precision, workload).map_err(Failure::new)?;

@@ -2,7 +2,7 @@
 
 use crate::calibration::Calibration;
 use crate::catalog::{Catalog, CatalogError, Choice, Entry};
-use crate::device::{BackendKind, Device};
+use crate::device::{BackendKind, DerivedError, Device};
 use crate::economy::{Economy, Terms, Work};
 use crate::model::Model;
 use crate::output::{self, Record};
@@ -10,18 +10,19 @@ use crate::perf::sums::ModelSums;
 use crate::perf::{Prediction, predict, predict_split};
 use crate::quant::Precision;
 use crate::scenario::{Scenario, ScenarioError, Workload, backend_of, power_mode_of};
+use crate::units::Hertz;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A target by name: `pi5`, `orin-nano-super:cpu`, `orin-nano-super@15W`, `orin-nano-super:cuda@15W`.
+/// A target by name: `pi5`, `orin-nano-super:cpu`, `orin-nano-super@15W`, `orin-nano-super:cuda@15W`, `pi5@1.5GHz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
     /// The device's name or path.
     pub device: String,
     /// What computes; the device's own choice if none.
     pub backend: Option<BackendKind>,
-    /// The power mode; the one it ships in if none.
+    /// The power mode, or a clock; the mode it ships in if none.
     pub power_mode: Option<String>,
 }
 
@@ -92,6 +93,9 @@ pub enum TargetError {
     /// The device has no such backend or power mode.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// It runs at no such clock, or sits in no such machine.
+    #[error(transparent)]
+    Derived(#[from] DerivedError),
 }
 
 /// What runs a model, ready to be asked of any model and work.
@@ -112,13 +116,14 @@ impl Target {
     /// [`TargetError`]: a name that is not there, with the nearest that are.
     pub fn find(catalog: &Catalog, selector: &Selector, choice: &Choice) -> Result<Self, TargetError> {
         let device = catalog.device(&selector.device)?;
-        Self::new(
-            catalog,
-            device,
-            selector.backend,
-            selector.power_mode.as_deref(),
-            choice,
-        )
+        let mode = selector.power_mode.as_deref();
+        let clock = mode
+            .filter(|mode| power_mode_of(&device, Some(mode)).is_err())
+            .and_then(|mode| mode.parse::<Hertz>().ok());
+        match clock {
+            Some(clock) => Ok(Self::new(catalog, device, selector.backend, None, choice)?.at_clock(clock)?),
+            None => Self::new(catalog, device, selector.backend, mode, choice),
+        }
     }
 
     /// A device with this backend (its own choice if none), in this power mode (the one it ships in if none).
@@ -138,12 +143,7 @@ impl Target {
         let host_calibration = if backend == BackendKind::Cpu || !device.backends.contains_key(&BackendKind::Cpu) {
             None
         } else {
-            // A calibration that was named is the GPU's.
-            let choice = match choice {
-                Choice::Named(_) => &Choice::Best,
-                choice => choice,
-            };
-            Some(catalog.calibration_for(&device, BackendKind::Cpu, choice)?)
+            Some(host_calibration(catalog, &device, choice)?)
         };
         Ok(Self {
             device,
@@ -182,6 +182,46 @@ impl Target {
             power_mode,
             ..self.clone()
         })
+    }
+
+    /// The same with the backend at another clock than the power mode sets.
+    ///
+    /// # Errors
+    /// [`DerivedError`]: the backend states no clock, or the clock is none.
+    pub fn at_clock(&self, clock: Hertz) -> Result<Self, DerivedError> {
+        let (device, mode) = self.device.at_clock(self.backend, self.power_mode.as_deref(), clock)?;
+        let note = "at another clock arithmetic and fixed costs follow the clock and the memory's bandwidth does not; the powers are \
+                    still those of the clock that the device states"
+            .to_owned();
+        Ok(Self {
+            device: self.entry(device, note),
+            power_mode: Some(mode),
+            ..self.clone()
+        })
+    }
+
+    /// A card in the machine `host`, whose CPU computes the layers that the card leaves to it.
+    ///
+    /// # Errors
+    /// [`TargetError`]: this is no card, or the machine has no CPU or no calibration for it.
+    pub fn in_host(&self, catalog: &Catalog, host: &Device, choice: &Choice) -> Result<Self, TargetError> {
+        let device = self.device.in_host(self.backend, host)?;
+        let note = format!("in {} ({}): its CPU, its memory, its storage", host.name, host.id);
+        Ok(Self {
+            device: self.entry(device, note),
+            host_calibration: Some(host_calibration(catalog, host, choice)?),
+            ..self.clone()
+        })
+    }
+
+    /// The device's entry with another value and one more note.
+    fn entry(&self, value: Device, note: String) -> Arc<Entry<Device>> {
+        let mut entry = Entry {
+            value,
+            ..(*self.device).clone()
+        };
+        entry.notes.push(note);
+        Arc::new(entry)
     }
 
     /// The scenario of a model's sums and a piece of work, and its prediction; as many threads as the calibration used, unless the
@@ -233,6 +273,19 @@ impl Target {
             ..Record::exact(model, &scenario, &prediction, self.notes(model, &scenario, &prediction))
         })
     }
+}
+
+/// The calibration of the CPU that hosts a GPU; one that was named is the GPU's.
+fn host_calibration(
+    catalog: &Catalog,
+    host: &Device,
+    choice: &Choice,
+) -> Result<Arc<Entry<Calibration>>, CatalogError> {
+    let choice = match choice {
+        Choice::Named(_) => &Choice::Best,
+        choice => choice,
+    };
+    catalog.calibration_for(host, BackendKind::Cpu, choice)
 }
 
 impl fmt::Display for Target {

@@ -25,12 +25,14 @@
 //! | `opencl-mobile` | phone GPUs (Adreno) through OpenCL |
 //! | `none` | a device that exists only in a paper |
 
+mod derived;
 mod facts;
 mod fault;
 mod file;
 pub mod host;
 pub mod llmfit;
 
+pub use derived::DerivedError;
 pub use facts::Fact;
 pub use fault::{Fault, FaultKind};
 pub use file::DeviceFileError;
@@ -203,7 +205,7 @@ pub struct Memory {
 }
 
 /// A setting of the whole device that trades speed for power.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerMode {
     /// Clock of each backend's cores in this mode.

@@ -27,5 +27,6 @@ mod properties;
 mod readme;
 mod recommend;
 mod report;
+mod setup;
 mod sizes;
 mod tune;

@@ -41,6 +41,8 @@ pub struct QuestionArgs {
     /// Power mode of the device, where it has several [default: the one it ships in]
     #[arg(long, value_name = "NAME")]
     pub power_mode: Option<String>,
+    #[command(flatten)]
+    pub setup: SetupArgs,
     /// The formulas that answer
     #[arg(long, value_enum, default_value_t = FormulaSet::Exact)]
     pub formulas: FormulaSet,
@@ -129,6 +131,13 @@ struct NotInThePaper {
     precision: Precision,
 }
 
+/// A flag that the paper's equations take no notice of.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag} is nothing that the paper's formulas know; leave it out, or use `--formulas exact`")]
+struct UnknownToThePaper {
+    flag: &'static str,
+}
+
 /// A device that states no peak of any kind.
 #[derive(Debug, thiserror::Error)]
 #[error("{device}'s {backend} backend states no peak rate")]
@@ -210,6 +219,9 @@ fn one(
         sums,
     } = names;
     if Formulas::from(asked.formulas) == Formulas::Edgeprofiler {
+        if let Some(flag) = asked.setup.given() {
+            return Err(Failure::new(UnknownToThePaper { flag }));
+        }
         // The same checks as ever, though the equations take less of it.
         let scenario = Scenario::new(
             sums,
@@ -240,6 +252,7 @@ fn one(
     let choice = asked.calibration.choice();
     let mode = asked.power_mode.as_deref();
     let target = Target::new(catalog, Arc::clone(device), Some(backend), mode, &choice)?;
+    let target = asked.setup.apply(catalog, target, &choice)?;
     let (scenario, prediction) = target.ask(sums, precision, workload).map_err(Failure::new)?;
     let notes = target.notes(model, &scenario, &prediction);
     let paper = match precision.paper_bytes_per_element() {
