@@ -1,7 +1,7 @@
 //! From names to answers: every combination of model, device, backend and precision.
 
 use crate::cli::arguments::{
-    Backend, CalibrationArgs, CatalogArgs, EconomyArgs, FormulaSet, PrecisionArgs, WorkloadArgs,
+    Backend, CalibrationArgs, CatalogArgs, EconomyArgs, FormulaSet, PrecisionArgs, SetupArgs, WorkloadArgs,
 };
 use crate::cli::failure::Failure;
 use clap::Args;
