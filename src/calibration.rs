@@ -272,6 +272,9 @@ pub enum CalibrationError {
     },
 }
 
+/// Covariances of the logarithms of the factors, by [`FactorId::index`].
+type Covariance = [[f64; FactorId::COUNT]; FactorId::COUNT];
+
 /// A calibration ready to predict with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
@@ -280,7 +283,8 @@ pub struct Calibration {
     /// What its file states.
     pub file: CalibrationFile,
     values: Box<[f64]>,
-    covariance: Box<[f64]>,
+    /// None for a calibration without uncertainty.
+    covariance: Option<Box<Covariance>>,
     quality: [PhaseQuality; 2],
 }
 
@@ -368,9 +372,9 @@ impl Calibration {
         if values[FactorId::CoreShare.index()] == 0.0 {
             values[FactorId::CoreShare.index()] = 1.0;
         }
-        let mut covariance = vec![0.0; FactorId::COUNT * FactorId::COUNT].into_boxed_slice();
+        let mut covariance = Box::new([[0.0; FactorId::COUNT]; FactorId::COUNT]);
         for (at, error) in errors.iter().enumerate() {
-            covariance[at * FactorId::COUNT + at] = error * error;
+            covariance[at][at] = error * error;
         }
         for (&phase, &shared) in &file.shared_error {
             for &a in BlockType::ALL {
@@ -378,7 +382,7 @@ impl Calibration {
                     let (a, b) = (FactorId::Compute(phase, a).index(), FactorId::Compute(phase, b).index());
                     if a != b {
                         let most = errors[a] * errors[b];
-                        covariance[a * FactorId::COUNT + b] = (shared * shared).min(most);
+                        covariance[a][b] = (shared * shared).min(most);
                     }
                 }
             }
@@ -399,15 +403,15 @@ impl Calibration {
                     expected: "number from -1 to 1",
                 });
             }
-            covariance[a * FactorId::COUNT + b] = correlation * errors[a] * errors[b];
-            covariance[b * FactorId::COUNT + a] = correlation * errors[a] * errors[b];
+            covariance[a][b] = correlation * errors[a] * errors[b];
+            covariance[b][a] = correlation * errors[a] * errors[b];
         }
         Ok(Self {
             id: id.to_owned(),
             quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
-            covariance,
+            covariance: Some(covariance),
         })
     }
 
@@ -443,7 +447,7 @@ impl Calibration {
             id: String::new(),
             file,
             values: vec![1.0; FactorId::COUNT].into(),
-            covariance: Box::default(),
+            covariance: None,
             quality: <[PhaseQuality; 2]>::default(),
         }
     }
@@ -457,18 +461,17 @@ impl Calibration {
     #[must_use]
     #[inline]
     pub fn covariance(&self, a: FactorId, b: FactorId) -> f64 {
-        self.covariance
-            .get(a.index() * FactorId::COUNT + b.index())
-            .copied()
-            .unwrap_or(0.0)
+        self.covariances(a.index())[b.index()]
     }
 
     /// Covariances of the logarithm of the factor with this [index](FactorId::index) with those of all factors, by theirs.
     #[inline]
-    pub(crate) fn covariances(&self, index: usize) -> &[f64] {
-        const NONE: [f64; FactorId::COUNT] = [0.0; FactorId::COUNT];
-        let start = index * FactorId::COUNT;
-        self.covariance.get(start..start + FactorId::COUNT).unwrap_or(&NONE)
+    pub(crate) const fn covariances(&self, index: usize) -> &[f64; FactorId::COUNT] {
+        const NONE: &[f64; FactorId::COUNT] = &[0.0; FactorId::COUNT];
+        match &self.covariance {
+            Some(covariance) => &covariance[index],
+            None => NONE,
+        }
     }
 
     /// Whether what `scenario` asks lies within what was measured, give or take the half.

@@ -35,20 +35,26 @@ use crate::quant::CacheType;
 use crate::scenario::{Scenario, Workload};
 use summary::Tally;
 
+/// What takes the terms of a phase.
+trait Gather {
+    /// Adds a term.
+    fn add(&mut self, term: &Term);
+}
+
 /// The terms of a phase, handed on one by one. Some of them are of the same kind and factor.
 ///
 /// All of it is to be compiled into its caller: sums that stay in registers take half the time of sums in memory.
-struct Pass<'a, F> {
+struct Pass<'a, G> {
     machine: &'a Machine<'a>,
     sums: &'a ModelSums,
-    add: F,
+    gather: &'a mut G,
 }
 
-impl<F: FnMut(Term)> Pass<'_, F> {
+impl<G: Gather> Pass<'_, G> {
     #[inline(always)]
     fn add(&mut self, term: Term) {
         if term.amount > 0.0 {
-            (self.add)(term);
+            self.gather.add(&term);
         }
     }
 
@@ -93,6 +99,9 @@ impl<F: FnMut(Term)> Pass<'_, F> {
     fn recur(&mut self, phase: Phase, updates: f64, tokens: f64) {
         let layers = self.machine.part.layers;
         let (bytes, flops) = (self.sums.recurrent_bytes, self.sums.recurrent_flops);
+        if bytes == 0.0 {
+            return;
+        }
         self.add(self.machine.stream(TermKind::Cache, bytes * updates * layers));
         self.add(self.machine.attend(phase, flops * tokens * layers));
     }
@@ -221,13 +230,13 @@ impl<F: FnMut(Term)> Pass<'_, F> {
     }
 }
 
-/// Hands the terms of a phase to `add`.
+/// Hands the terms of a phase to `gather`.
 #[inline(always)]
-fn each(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, add: impl FnMut(Term)) {
+fn each(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, gather: &mut impl Gather) {
     let mut pass = Pass {
         machine,
         sums: scenario.sums,
-        add,
+        gather,
     };
     match phase {
         Phase::Prefill => pass.prefill(&scenario.workload),
@@ -239,7 +248,7 @@ fn each(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, add: impl 
 #[must_use]
 pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
     let mut terms = Terms::new(Overlap::of(phase));
-    each(phase, scenario, machine, |term| terms.add(term));
+    each(phase, scenario, machine, &mut terms);
     terms
 }
 
@@ -247,9 +256,9 @@ pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Te
 #[must_use]
 #[inline]
 pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Summary {
-    let mut tally = Tally::default();
-    each(phase, scenario, machine, |term| tally.add(&term));
-    tally.summary(Overlap::of(phase), machine)
+    let mut tally = Tally::new(phase);
+    each(phase, scenario, machine, &mut tally);
+    tally.summary(machine)
 }
 
 /// A run of tokens that attend to what came before them.

@@ -1,8 +1,8 @@
 //! What the terms of a phase come to: all that a prediction needs of them.
 
-use super::Machine;
 use super::term::{Overlap, Term, TermKind, Totals};
-use crate::calibration::FactorId;
+use super::{Gather, Machine};
+use crate::calibration::{FactorId, Phase};
 use arrayvec::ArrayVec;
 
 /// What the terms of a phase come to.
@@ -17,70 +17,95 @@ pub struct Summary {
     pub peak: f64,
 }
 
-/// The most matrices of a block type, and attentions, that are told apart.
-const MOST_ARITHMETIC: usize = 24;
-/// An operation's cost and a pass's.
-const MOST_FIXED: usize = 2;
-/// The same, and streaming.
-const MOST_DERIVATIVES: usize = MOST_ARITHMETIC + MOST_FIXED + 1;
+/// A factor, by its index, and the seconds that hang on it.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    factor: usize,
+    seconds: f64,
+}
+
+impl Share {
+    #[inline(always)]
+    const fn of(factor: FactorId, seconds: f64) -> Self {
+        Self {
+            factor: factor.index(),
+            seconds,
+        }
+    }
+}
+
+/// The most factors that a phase can have.
+const MOST_SHARES: usize = 24;
 
 /// The terms of a phase while they are added up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
+    phase: Phase,
     totals: Totals,
     peak: f64,
-    /// Factors (by their index) and the seconds that hang on each. A factor may stand there twice.
-    arithmetic: ArrayVec<(usize, f64), MOST_ARITHMETIC>,
-    fixed: ArrayVec<(usize, f64), MOST_FIXED>,
+    /// Of streaming, operations and pass, then of each arithmetic.
+    shares: ArrayVec<Share, MOST_SHARES>,
 }
+
+const STREAM: usize = 0;
+const OPERATIONS: usize = 1;
+const PASS: usize = 2;
+const ARITHMETIC: usize = 3;
 
 impl Tally {
     #[inline(always)]
-    pub(super) fn add(&mut self, term: &Term) {
-        self.totals.add(term);
-        let share = (term.factor.index(), term.seconds);
-        match term.kind {
-            // Streaming has one factor: its total will do.
-            TermKind::Weights | TermKind::Cache | TermKind::Activations => {}
-            TermKind::Operations | TermKind::Pass => {
-                // A phase has one cost of each kind.
-                let _ = self.fixed.try_push(share);
-            }
-            TermKind::Multiply | TermKind::Attend => {
-                if term.kind == TermKind::Multiply {
-                    self.peak = if term.rate > self.peak { term.rate } else { self.peak };
-                }
-                // Of a file with more block types than there is room for, the last factor speaks for the rest.
-                if self.arithmetic.try_push(share).is_err()
-                    && let Some((_, seconds)) = self.arithmetic.last_mut()
-                {
-                    *seconds += term.seconds;
+    pub(super) fn new(phase: Phase) -> Self {
+        let mut shares = ArrayVec::new();
+        shares.push(Share::of(FactorId::Memory, 0.0));
+        shares.push(Share::of(FactorId::Operation(phase), 0.0));
+        shares.push(Share::of(FactorId::Pass(phase), 0.0));
+        Self {
+            phase,
+            totals: Totals::default(),
+            peak: 0.0,
+            shares,
+        }
+    }
+
+    #[inline(always)]
+    fn compute(&mut self, term: &Term) {
+        let new = Share::of(term.factor, term.seconds);
+        let same = self.shares[ARITHMETIC..]
+            .iter_mut()
+            .find(|share| share.factor == new.factor);
+        match same {
+            Some(share) => share.seconds += new.seconds,
+            None => {
+                // Of a file with more block types than there is room for, the last speaks for the rest.
+                if let Err(full) = self.shares.try_push(new) {
+                    self.shares[MOST_SHARES - 1].seconds += full.element().seconds;
                 }
             }
         }
     }
 
-    #[inline]
-    pub(super) fn summary(self, overlap: Overlap, machine: &Machine<'_>) -> Summary {
+    #[inline(always)]
+    pub(super) fn summary(&mut self, machine: &Machine<'_>) -> Summary {
+        let overlap = Overlap::of(self.phase);
         let totals = self.totals.overlapping(overlap);
         let (arithmetic, streaming) = overlap.visible(&totals);
         let streamed = totals.memory_s * streaming;
 
         // Seconds are inverse to a utilization and proportional to a cost.
-        let mut derivatives: ArrayVec<(usize, f64), MOST_DERIVATIVES> = ArrayVec::new();
-        derivatives.push((FactorId::Memory.index(), -streamed));
-        for &(factor, seconds) in &self.arithmetic {
-            derivatives.push((factor, -seconds * arithmetic));
+        self.shares[STREAM].seconds = -streamed;
+        for share in &mut self.shares[ARITHMETIC..] {
+            share.seconds *= -arithmetic;
         }
-        derivatives.extend(self.fixed);
         let mut variance = 0.0;
-        for (at, &(factor, derivative)) in derivatives.iter().enumerate() {
-            let covariances = machine.calibration.covariances(factor);
+        let mut before: &[Share] = &[];
+        for (at, share) in self.shares.iter().enumerate() {
+            let covariances = machine.calibration.covariances(share.factor);
             let mut others = 0.0;
-            for &(other, by) in &derivatives[..at] {
-                others += by * covariances[other];
+            for other in before {
+                others += other.seconds * covariances[other.factor];
             }
-            variance += derivative * (derivative * covariances[factor] + 2.0 * others);
+            variance += share.seconds * (share.seconds * covariances[share.factor] + 2.0 * others);
+            before = &self.shares[..=at];
         }
         // What a core draws goes into the time by way of the bandwidth.
         let core_share = streamed * machine.core_share_sensitivity;
@@ -89,6 +114,26 @@ impl Tally {
             totals,
             variance: variance + core_share * core_share * of_core_share,
             peak: self.peak,
+        }
+    }
+}
+
+impl Gather for Tally {
+    #[inline(always)]
+    fn add(&mut self, term: &Term) {
+        self.totals.add(term);
+        match term.kind {
+            // The sum of all of it will do.
+            TermKind::Weights | TermKind::Cache | TermKind::Activations => {}
+            TermKind::Operations => self.shares[OPERATIONS].seconds += term.seconds,
+            TermKind::Pass => self.shares[PASS].seconds += term.seconds,
+            TermKind::Attend => self.compute(term),
+            TermKind::Multiply => {
+                if term.rate > self.peak {
+                    self.peak = term.rate;
+                }
+                self.compute(term);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The terms of a phase and their sums.
 
+use super::Gather;
 use crate::calibration::{FactorId, Phase};
 use arrayvec::ArrayVec;
 
@@ -112,23 +113,6 @@ impl Terms {
         &self.items
     }
 
-    /// Adds to the term of the same kind and factor, or begins it.
-    pub(super) fn add(&mut self, new: Term) {
-        let same = self
-            .items
-            .iter()
-            .position(|term| term.kind == new.kind && term.factor == new.factor);
-        // Of a file with more block types than there is room for, the last term takes the rest, so that no time is lost.
-        let full = self.items.is_full().then_some(MOST_TERMS - 1);
-        match same.or(full) {
-            Some(at) => {
-                self.items[at].amount += new.amount;
-                self.items[at].seconds += new.seconds;
-            }
-            None => self.items.push(new),
-        }
-    }
-
     /// There is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -166,6 +150,25 @@ impl Terms {
     }
 }
 
+impl Gather for Terms {
+    /// Adds to the term of the same kind and factor, or begins it.
+    fn add(&mut self, new: &Term) {
+        let same = self
+            .items
+            .iter()
+            .position(|term| term.kind == new.kind && term.factor == new.factor);
+        // Of a file with more block types than there is room for, the last term takes the rest, so that no time is lost.
+        let full = self.items.is_full().then(|| MOST_TERMS - 1);
+        match same.or(full) {
+            Some(at) => {
+                self.items[at].amount += new.amount;
+                self.items[at].seconds += new.seconds;
+            }
+            None => self.items.push(*new),
+        }
+    }
+}
+
 /// The work of a phase and the time it takes, by what bounds it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Totals {
@@ -184,7 +187,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, term: &Term) {
         match term.kind {
             TermKind::Multiply | TermKind::Attend => {
