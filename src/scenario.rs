@@ -1,6 +1,7 @@
 //! A scenario: one model in one precision on one backend of one device, doing one piece of work.
 
 use crate::device::{Backend, BackendKind, Device, PowerMode};
+use crate::perf::latency::Rates;
 use crate::perf::memory::{CacheError, Footprint, Memo};
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
@@ -322,6 +323,8 @@ pub struct Scenario<'a> {
     pub workload: Workload,
     /// What it needs in memory.
     pub(crate) footprint: Footprint,
+    /// What the backend states in the power mode.
+    pub(crate) rates: Rates,
 }
 
 impl Scenario<'_> {
@@ -363,6 +366,7 @@ impl<'a> Scenario<'a> {
             precision,
             workload,
             footprint,
+            rates: Rates::new(device, backend_kind, backend, power_mode.map(|(_, mode)| mode)),
         })
     }
 

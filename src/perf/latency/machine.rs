@@ -2,9 +2,65 @@
 
 use super::term::{Term, TermKind};
 use crate::calibration::{Calibration, FactorId, Phase};
-use crate::device::{Arithmetic, Backend, BackendKind};
+use crate::device::{Arithmetic, Backend, BackendKind, Device, PowerMode};
 use crate::quant::BlockType;
 use crate::scenario::Scenario;
+
+/// What a backend states in a power mode, whatever its threads and its calibration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rates {
+    kind: BackendKind,
+    bandwidth: f64,
+    /// Dense peaks of all cores, by [`Arithmetic`]; those not stated fall back to wider ones.
+    peaks: [f64; 4],
+    fp16_multiplies: bool,
+    bf16_multiplies: bool,
+    all_cores: f64,
+    online_cores: f64,
+    /// The mode's clock over the full one.
+    clock_ratio: f64,
+}
+
+impl Rates {
+    pub(crate) fn new(device: &Device, kind: BackendKind, backend: &Backend, mode: Option<&PowerMode>) -> Self {
+        let clock_ratio = mode
+            .and_then(|mode| mode.clocks.get(&kind))
+            .zip(backend.clock.as_ref())
+            .map_or(1.0, |(mode, full)| mode.value / full.value);
+        let nominal = backend.memory.as_ref().unwrap_or(&device.memory).bandwidth.value;
+        let bandwidth = mode
+            .and_then(|mode| mode.bandwidth.as_ref())
+            .map_or(nominal, |bandwidth| bandwidth.value)
+            .get();
+        let all_cores = backend.cores.value.max(1) as f64;
+        let online_cores = mode
+            .and_then(|mode| mode.cores.get(&kind))
+            .map_or(all_cores, |cores| cores.value.max(1) as f64);
+        let peak = |arithmetic: Arithmetic| backend.peaks.get(&arithmetic).map(|peak| peak.value.get() * clock_ratio);
+        let (fp32, fp16, bf16) = (peak(Arithmetic::Fp32), peak(Arithmetic::Fp16), peak(Arithmetic::Bf16));
+        let widest = fp32.or(fp16).unwrap_or(f64::NAN);
+        Self {
+            kind,
+            bandwidth,
+            peaks: [
+                widest,
+                fp16.unwrap_or(widest),
+                bf16.unwrap_or(widest),
+                peak(Arithmetic::Int8).or(fp16).unwrap_or(widest),
+            ],
+            fp16_multiplies: fp16.is_some(),
+            bf16_multiplies: bf16.is_some(),
+            all_cores,
+            online_cores,
+            clock_ratio,
+        }
+    }
+
+    #[inline]
+    fn on_cpu(&self) -> bool {
+        self.kind == BackendKind::Cpu
+    }
+}
 
 /// The rates of a backend as this scenario runs it: threads, power mode and calibration applied.
 #[derive(Debug, Clone, Copy)]
@@ -19,14 +75,11 @@ pub struct Machine<'a> {
     pub streamed: f64,
     /// `d ln bandwidth_share / d ln core_share`, for the uncertainty.
     pub core_share_sensitivity: f64,
-    /// Dense peaks in the power mode with the threads in use, by [`Arithmetic`]; those not stated fall back to wider ones.
-    peaks: [f64; 4],
-    int8_multiplies: bool,
-    fp16_multiplies: bool,
-    bf16_multiplies: bool,
-    on_cpu: bool,
     /// Slow-down of fixed costs in the power mode, clock over mode's clock.
     pub overhead_scale: f64,
+    rates: Rates,
+    /// Share of the cores that compute.
+    core_ratio: f64,
     pub(super) part: Part,
 }
 
@@ -55,7 +108,7 @@ impl<'a> Machine<'a> {
             layers: 1.0,
             head: true,
         };
-        Self::of(scenario, scenario.backend_kind, scenario.backend, calibration, all)
+        Self::of(scenario.rates, scenario.workload.threads, calibration, all)
     }
 
     /// The same, to compute the layers that [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves to it, and
@@ -66,7 +119,9 @@ impl<'a> Machine<'a> {
         calibration: &'a Calibration,
         host_calibration: &'a Calibration,
     ) -> Option<(Self, Self)> {
-        let host = scenario.host?;
+        let mode = scenario.power_mode.map(|(_, mode)| mode);
+        let host_rates = Rates::new(scenario.device, BackendKind::Cpu, scenario.host?, mode);
+        let threads = scenario.workload.threads;
         let gpu = Part {
             layers: scenario
                 .sums
@@ -79,67 +134,40 @@ impl<'a> Machine<'a> {
             head: !gpu.head,
         };
         Some((
-            Self::of(scenario, scenario.backend_kind, scenario.backend, calibration, gpu),
-            Self::of(scenario, BackendKind::Cpu, host, host_calibration, rest),
+            Self::of(scenario.rates, threads, calibration, gpu),
+            Self::of(host_rates, threads, host_calibration, rest),
         ))
     }
 
-    fn of(
-        scenario: &Scenario<'_>,
-        kind: BackendKind,
-        backend: &Backend,
-        calibration: &'a Calibration,
-        part: Part,
-    ) -> Self {
-        let on_cpu = kind == BackendKind::Cpu;
-        let mode = scenario.power_mode.map(|(_, mode)| mode);
-        let clock_ratio = mode
-            .and_then(|mode| mode.clocks.get(&kind))
-            .zip(backend.clock.as_ref())
-            .map_or(1.0, |(mode, full)| mode.value / full.value);
-        let nominal = backend
-            .memory
-            .as_ref()
-            .unwrap_or(&scenario.device.memory)
-            .bandwidth
-            .value;
-        let bandwidth = mode
-            .and_then(|mode| mode.bandwidth.as_ref())
-            .map_or(nominal, |bandwidth| bandwidth.value)
-            .get();
-        let all_cores = backend.cores.value.max(1) as f64;
-        let online = mode
-            .and_then(|mode| mode.cores.get(&kind))
-            .map_or(all_cores, |cores| cores.value.max(1) as f64);
-        let (core_ratio, bandwidth_share, core_share_sensitivity) = if on_cpu {
-            let threads = scenario.workload.threads.or(calibration.file.threads);
-            let threads = threads.map_or(online, |threads| (threads as f64).min(online));
+    #[inline]
+    fn of(rates: Rates, threads: Option<u64>, calibration: &'a Calibration, part: Part) -> Self {
+        let Rates {
+            bandwidth,
+            all_cores,
+            online_cores,
+            clock_ratio,
+            ..
+        } = rates;
+        let on_cpu = rates.on_cpu();
+        let (cores, bandwidth_share, core_share_sensitivity) = if on_cpu {
+            let threads = threads.or(calibration.file.threads);
+            let threads = threads.map_or(online_cores, |threads| (threads as f64).min(online_cores));
             let (share, sensitivity) = saturation(threads * calibration.factor(FactorId::CoreShare));
-            (threads / all_cores, share, sensitivity)
+            (threads, share, sensitivity)
         } else {
-            (online / all_cores, 1.0, 0.0)
+            (online_cores, 1.0, 0.0)
         };
-        let scale = clock_ratio * core_ratio;
-        let peak = |arithmetic: Arithmetic| backend.peaks.get(&arithmetic).map(|peak| peak.value.get() * scale);
-        let (fp32, fp16, bf16) = (peak(Arithmetic::Fp32), peak(Arithmetic::Fp16), peak(Arithmetic::Bf16));
-        let widest = fp32.or(fp16).unwrap_or(f64::NAN);
+        let core_ratio = cores / all_cores;
         Self {
             calibration,
             bandwidth,
             bandwidth_share,
             streamed: bandwidth * bandwidth_share * calibration.factor(FactorId::Memory),
             core_share_sensitivity,
-            peaks: [
-                widest,
-                fp16.unwrap_or(widest),
-                bf16.unwrap_or(widest),
-                peak(Arithmetic::Int8).or(fp16).unwrap_or(widest),
-            ],
-            int8_multiplies: matches!(kind, BackendKind::Cpu | BackendKind::Cuda),
-            fp16_multiplies: fp16.is_some(),
-            bf16_multiplies: bf16.is_some(),
-            on_cpu,
-            overhead_scale: if on_cpu { 1.0 / clock_ratio } else { 1.0 / scale },
+            // A CPU's barriers take as long on fewer cores, a GPU's launches longer.
+            overhead_scale: (clock_ratio * if on_cpu { 1.0 } else { core_ratio }).recip(),
+            rates,
+            core_ratio,
             part,
         }
     }
@@ -152,14 +180,15 @@ impl<'a> Machine<'a> {
     #[must_use]
     #[inline]
     pub fn arithmetic(&self, phase: Phase, block_type: BlockType) -> Arithmetic {
+        let on_cpu = self.rates.on_cpu();
         match block_type {
             BlockType::F32 => Arithmetic::Fp32,
-            BlockType::F16 if self.on_cpu && !self.fp16_multiplies => Arithmetic::Fp32,
-            BlockType::BF16 if self.on_cpu && !self.bf16_multiplies => Arithmetic::Fp32,
-            _ if !self.on_cpu && phase == Phase::Decode => Arithmetic::Fp32,
+            BlockType::F16 if on_cpu && !self.rates.fp16_multiplies => Arithmetic::Fp32,
+            BlockType::BF16 if on_cpu && !self.rates.bf16_multiplies => Arithmetic::Fp32,
+            _ if !on_cpu && phase == Phase::Decode => Arithmetic::Fp32,
             BlockType::F16 => Arithmetic::Fp16,
             BlockType::BF16 => Arithmetic::Bf16,
-            _ if self.int8_multiplies => Arithmetic::Int8,
+            _ if matches!(self.rates.kind, BackendKind::Cpu | BackendKind::Cuda) => Arithmetic::Int8,
             _ => Arithmetic::Fp16,
         }
     }
@@ -179,7 +208,7 @@ impl<'a> Machine<'a> {
     /// The term of `flops` at a utilization of an arithmetic's peak.
     #[inline]
     pub(super) fn compute(&self, kind: TermKind, factor: FactorId, arithmetic: Arithmetic, flops: f64) -> Term {
-        let rate = self.peaks[arithmetic as usize];
+        let rate = self.rates.peaks[arithmetic as usize] * self.core_ratio;
         Term {
             kind,
             factor,
@@ -192,7 +221,7 @@ impl<'a> Machine<'a> {
     /// The term of attention and recurrences.
     #[inline]
     pub(super) fn attend(&self, phase: Phase, flops: f64) -> Term {
-        let arithmetic = if !self.on_cpu && phase == Phase::Decode {
+        let arithmetic = if !self.rates.on_cpu() && phase == Phase::Decode {
             Arithmetic::Fp32
         } else {
             Arithmetic::Fp16

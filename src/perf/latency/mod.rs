@@ -26,6 +26,7 @@ mod term;
 mod tests;
 
 pub use machine::Machine;
+pub(crate) use machine::Rates;
 pub use summary::Summary;
 pub use term::{Overlap, Term, TermKind, Terms, Totals};
 

@@ -174,10 +174,10 @@ impl Gather for Terms {
 pub struct Totals {
     /// Operations of multiplying and attending.
     pub flops: f64,
-    /// Bytes of weights, cache and activations.
-    pub bytes: f64,
     /// Seconds of multiplying and attending.
     pub compute_s: f64,
+    /// Bytes of weights, cache and activations.
+    pub bytes: f64,
     /// Seconds of reading and writing.
     pub memory_s: f64,
     /// Seconds of fixed costs.
