@@ -96,8 +96,8 @@ pub(super) struct Part {
 /// `d ln share / d ln drawn`. The exponent is the steepness of the turn from bandwidth per core to saturated bandwidth.
 fn saturation(drawn: f64) -> (f64, f64) {
     let square = drawn * drawn;
-    let inverse = 1.0 / (square * square);
-    ((1.0 + inverse).sqrt().sqrt().recip(), inverse / (1.0 + inverse))
+    let sum = 1.0 + square * square;
+    (drawn / sum.sqrt().sqrt(), sum.recip())
 }
 
 impl<'a> Machine<'a> {

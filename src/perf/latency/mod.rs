@@ -255,7 +255,7 @@ pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Te
 
 /// What the [`terms`] come to.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Summary {
     let mut tally = Tally::new(phase);
     each(phase, scenario, machine, &mut tally);
