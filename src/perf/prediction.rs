@@ -155,7 +155,7 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         .host_to_device
         .as_ref()
         .map(|rate| weight_bytes / rate.value.get());
-    let repack_s = (memory.repacked > 0.0).then(|| 2.0 * memory.repacked / machine.streamed);
+    let repack_s = (memory.repacked > 0.0).then_some(2.0 * memory.repacked * machine.s_per_byte);
     let hidden_states = work.context() as f64 * sequences * sums.hidden_size * F32_BYTES;
     let network_s = device
         .network_bandwidth

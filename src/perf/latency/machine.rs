@@ -36,7 +36,12 @@ impl Rates {
         let online_cores = mode
             .and_then(|mode| mode.cores.get(&kind))
             .map_or(all_cores, |cores| cores.value.max(1) as f64);
-        let peak = |arithmetic: Arithmetic| backend.peaks.get(&arithmetic).map(|peak| peak.value.get() * clock_ratio);
+        let peak = |arithmetic: Arithmetic| {
+            backend
+                .peaks
+                .get(&arithmetic)
+                .map(|peak| peak.value.get() * clock_ratio)
+        };
         let (fp32, fp16, bf16) = (peak(Arithmetic::Fp32), peak(Arithmetic::Fp16), peak(Arithmetic::Bf16));
         let widest = fp32.or(fp16).unwrap_or(f64::NAN);
         Self {
@@ -71,8 +76,8 @@ pub struct Machine<'a> {
     pub bandwidth: f64,
     /// Share of the saturated bandwidth that the threads draw.
     pub bandwidth_share: f64,
-    /// What streams, `bandwidth · bandwidth_share · U_memory`, bytes per second.
-    pub streamed: f64,
+    /// What a streamed byte takes, `1 / (bandwidth · bandwidth_share · U_memory)`, seconds.
+    pub s_per_byte: f64,
     /// `d ln bandwidth_share / d ln core_share`, for the uncertainty.
     pub core_share_sensitivity: f64,
     /// Slow-down of fixed costs in the power mode, clock over mode's clock.
@@ -162,7 +167,7 @@ impl<'a> Machine<'a> {
             calibration,
             bandwidth,
             bandwidth_share,
-            streamed: bandwidth * bandwidth_share * calibration.factor(FactorId::Memory),
+            s_per_byte: (bandwidth * bandwidth_share * calibration.factor(FactorId::Memory)).recip(),
             core_share_sensitivity,
             // A CPU's barriers take as long on fewer cores, a GPU's launches longer.
             overhead_scale: (clock_ratio * if on_cpu { 1.0 } else { core_ratio }).recip(),
@@ -201,7 +206,7 @@ impl<'a> Machine<'a> {
             factor: FactorId::Memory,
             amount: bytes,
             rate: self.bandwidth * self.bandwidth_share,
-            seconds: bytes / self.streamed,
+            seconds: bytes * self.s_per_byte,
         }
     }
 

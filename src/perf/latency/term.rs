@@ -158,7 +158,7 @@ impl Gather for Terms {
             .iter()
             .position(|term| term.kind == new.kind && term.factor == new.factor);
         // Of a file with more block types than there is room for, the last term takes the rest, so that no time is lost.
-        let full = self.items.is_full().then(|| MOST_TERMS - 1);
+        let full = self.items.is_full().then_some(MOST_TERMS - 1);
         match same.or(full) {
             Some(at) => {
                 self.items[at].amount += new.amount;
