@@ -1,6 +1,10 @@
 //! A calibration: the utilization factors and fixed costs of one backend of one device (or of a class of them), with their
 //! uncertainty. A plain value; the closed forms never see the fitter.
 
+mod power;
+
+pub use power::{POWER_FACTORS, PowerFactors, PowerFile, propagate};
+
 use crate::device::BackendKind;
 use crate::quant::BlockType;
 use std::collections::BTreeMap;
@@ -282,6 +286,8 @@ pub struct Calibration {
     pub id: String,
     /// What its file states.
     pub file: CalibrationFile,
+    /// What the backend draws while it computes, if that was fitted for it or its class.
+    pub power: Option<PowerFactors>,
     values: Box<[f64]>,
     /// None for a calibration without uncertainty.
     covariance: Option<Box<Covariance>>,
@@ -408,6 +414,7 @@ impl Calibration {
         }
         Ok(Self {
             id: id.to_owned(),
+            power: PowerFactors::shipped(id, &file.class),
             quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
@@ -446,6 +453,7 @@ impl Calibration {
         Self {
             id: String::new(),
             file,
+            power: None,
             values: vec![1.0; FactorId::COUNT].into(),
             covariance: None,
             quality: <[PhaseQuality; 2]>::default(),

@@ -73,6 +73,7 @@
 //! | [`calibrate::bench`], [`calibrate::fit`] | what a measurement says of the law; the factors that minimise its error |
 //! | [`calibrate::leave_out`], [`calibrate::validate`] | how far it is off on what the fit had not seen |
 //! | [`calibrate::publish`] | factors with their uncertainty, as calibration files |
+//! | [`calibrate::energy`] | the same for power: its rails, its fit, its errors on what was left out |
 //!
 //! # What holds
 //!

@@ -135,6 +135,7 @@ impl Bench {
             match bench.row(catalog, own, &measurement, &mut sums) {
                 Ok(row) => bench.rows.push(row),
                 Err(reason) => bench.left_out.push(LeftOut {
+                    power: None,
                     line: measurement.line,
                     backend: measurement.backend.name().to_owned(),
                     test: measurement.test(),

@@ -133,6 +133,9 @@ pub struct LeftOut {
     pub source: String,
     /// Why it is left out, one clause.
     pub reason: String,
+    /// The row all the same where its power is to be trusted though its rate is not.
+    #[serde(skip)]
+    pub power: Option<Box<Measurement>>,
 }
 
 /// What a file of measurements holds: every row is in one list or the other.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod collect;
 pub mod device;
+pub mod energy;
 pub mod fit;
 pub mod import;
 pub mod leave_out;

@@ -1,6 +1,6 @@
 //! Devices made of others: at another clock, or a card in a machine.
 
-use super::{Backend, BackendKind, Device, Evidence, Memory, Power, PowerMode, Source, Sourced};
+use super::{Backend, BackendKind, Device, Evidence, Memory, Power, PowerMode, Rail, Source, Sourced};
 use crate::units::Hertz;
 
 /// Why a device cannot be made of another.
@@ -130,12 +130,19 @@ impl Device {
             let text = format!("Idle power of {} and of {}", self.name, host.name);
             let evidence = Evidence::Derived;
             device.sources.insert(source.clone(), Source { evidence, text });
+            // Either waits while the other works at its full load.
+            for (kind, backend) in &mut device.backends {
+                let waiting = if *kind == BackendKind::Cpu { card } else { machine };
+                if let Some(full) = &mut backend.full_load {
+                    full.value = full.value + waiting.idle.value;
+                }
+            }
             device.power = Some(Power {
                 idle: Sourced {
                     value: card.idle.value + machine.idle.value,
                     source,
                 },
-                rail: format!("{} and {}", card.rail, machine.rail),
+                rail: Rail::Both,
                 ..card.clone()
             });
         }
@@ -164,9 +171,7 @@ impl Backend {
             last_level_cache: self.last_level_cache.as_ref().map(renamed),
             memory: self.memory.as_ref().map(Memory::renamed),
             host_to_device: self.host_to_device.as_ref().map(renamed),
-            energy_per_flop: self.energy_per_flop.as_ref().map(renamed),
-            energy_per_byte: self.energy_per_byte.as_ref().map(renamed),
-            active_power: self.active_power.as_ref().map(renamed),
+            full_load: self.full_load.as_ref().map(renamed),
             ..self.clone()
         }
     }

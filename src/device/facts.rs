@@ -1,7 +1,7 @@
 //! Every number of a device in one list: what `show` prints, and what validation walks over.
 
 use super::{Backend, Device, Memory, Sourced};
-use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, JoulesPerByte, JoulesPerFlop, Watts};
+use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, Watts};
 
 /// A sourced number of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ macro_rules! figure {
         })+
     };
 }
-figure!(Bytes "B", ByteRate "B/s", Hertz "Hz", FlopRate "FLOP/s", Watts "W", Joules "J", JoulesPerFlop "J/FLOP", JoulesPerByte "J/B");
+figure!(Bytes "B", ByteRate "B/s", Hertz "Hz", FlopRate "FLOP/s", Watts "W", Joules "J");
 
 /// Collects facts below one path.
 struct Collector<'a, 'facts> {
@@ -85,9 +85,7 @@ impl<'a> Collector<'a, '_> {
             self.below(&["memory"]).memory(memory);
         }
         self.add("host_to_device", backend.host_to_device.as_ref());
-        self.add("energy_per_flop", backend.energy_per_flop.as_ref());
-        self.add("energy_per_byte", backend.energy_per_byte.as_ref());
-        self.add("active_power", backend.active_power.as_ref());
+        self.add("full_load", backend.full_load.as_ref());
     }
 }
 
@@ -117,6 +115,7 @@ impl Device {
                 below.below(&["cores"]).add(backend.name(), cores);
             }
             below.add("budget", mode.budget.as_ref());
+            below.add("idle", mode.idle.as_ref());
         }
         for (kind, backend) in &self.backends {
             top.below(&["backends", kind.name()]).backend(backend);

@@ -31,11 +31,13 @@ mod fault;
 mod file;
 pub mod host;
 pub mod llmfit;
+mod rail;
 
 pub use derived::DerivedError;
 pub use facts::Fact;
 pub use fault::{Fault, FaultKind};
 pub use file::DeviceFileError;
+pub use rail::Rail;
 
 use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, JoulesPerByte, JoulesPerFlop, Watts};
 use std::collections::BTreeMap;
@@ -184,12 +186,8 @@ pub struct Backend {
     pub memory: Option<Memory>,
     /// Copy rate from host memory into the backend's own memory; none if it needs no copy.
     pub host_to_device: Option<Sourced<ByteRate>>,
-    /// Energy of one operation, beyond idle power.
-    pub energy_per_flop: Option<Sourced<JoulesPerFlop>>,
-    /// Energy of one byte read from memory, beyond idle power.
-    pub energy_per_byte: Option<Sourced<JoulesPerByte>>,
-    /// Power that the backend draws while it computes, beyond idle and beyond the two energies above.
-    pub active_power: Option<Sourced<Watts>>,
+    /// What the device draws, on its power rail, with this backend at full load in the default power mode.
+    pub full_load: Option<Sourced<Watts>>,
 }
 
 /// A memory.
@@ -217,6 +215,8 @@ pub struct PowerMode {
     pub cores: BTreeMap<BackendKind, Sourced<u64>>,
     /// The power budget the mode is named after.
     pub budget: Option<Sourced<Watts>>,
+    /// Idle power in this mode, if it differs.
+    pub idle: Option<Sourced<Watts>>,
 }
 
 /// What a device draws when idle, and where that was read.
@@ -225,8 +225,8 @@ pub struct PowerMode {
 pub struct Power {
     /// Idle power.
     pub idle: Sourced<Watts>,
-    /// Where the device's powers are read: `wall`, `pmic`, `module`, `board`, `package`.
-    pub rail: String,
+    /// Where the device's powers are read.
+    pub rail: Rail,
     /// Energy in its battery, if it has one.
     pub battery: Option<Sourced<Joules>>,
 }

@@ -35,8 +35,7 @@ const RATE: Unit = Unit::Si("tokens/s");
 const JOULES: Unit = Unit::Si("J/token");
 
 const NOT_PAPER: &str = "the paper's formulas do not give it, or the workload has no such phase";
-const NO_POWERS: &str =
-    "its device file states no powers; add [power], and energy_per_flop and energy_per_byte of the backend";
+const NO_POWERS: &str = "its device file states no powers; add [power], and full_load of the backend";
 
 macro_rules! metric {
     ($key:literal, $title:literal, $unit:expr, $better:ident, $reason:expr, $value:expr, $interval:expr) => {

@@ -191,6 +191,14 @@ pub const COLUMNS: &[Column] = &[
     .high(),
     Column::number("energy_j_per_token", |r| r.energy_j_per_token).low(),
     Column::number("prefill_energy_j_per_token", |r| r.prefill_energy_j_per_token).low(),
+    Column::number("prefill_energy_j_per_token_low", |r| {
+        r.intervals.prefill_energy_j_per_token.map(|[low, _]| low)
+    })
+    .low(),
+    Column::number("prefill_energy_j_per_token_high", |r| {
+        r.intervals.prefill_energy_j_per_token.map(|[_, high]| high)
+    })
+    .low(),
     Column::number("decode_energy_j_per_token", |r| r.decode_energy_j_per_token).low(),
     Column::number("decode_energy_j_per_token_low", |r| {
         r.intervals.decode_energy_j_per_token.map(|[low, _]| low)

@@ -73,6 +73,9 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
             scenario.backend.cores.value, scenario.backend.cores.value
         ));
     }
+    if let Some(rail) = prediction.basis.rail {
+        notes.push(format!("joules are those of the rail `{rail}`: {}", rail.feeds()));
+    }
     let estimated = estimated(device, scenario.backend_kind);
     if !estimated.is_empty() {
         notes.push(format!(

@@ -3,7 +3,7 @@
 //! Base SI units, with the unit in the key. What does not apply is null in JSON and empty in CSV, never 0 or NaN.
 
 use crate::calibration::{Origin, Phase};
-use crate::device::{BackendKind, Device};
+use crate::device::{BackendKind, Device, Rail};
 use crate::economy::{Economy, Terms, Work};
 use crate::model::Model;
 use crate::perf::paper::PaperPrediction;
@@ -157,6 +157,12 @@ pub struct BasisRecord {
     pub decode_held_out_error: Option<f64>,
     /// Whether what was asked lies within what was measured.
     pub inside_measured_range: Option<bool>,
+    /// The rail whose joules the energies are ([`Rail`](crate::device::Rail)).
+    pub power_rail: Option<&'static str>,
+    /// Whether power was measured on the device or on its class.
+    pub power_origin: Option<Origin>,
+    /// Median relative error of power on what its fit had not seen.
+    pub power_held_out_error: Option<f64>,
     /// What a reader should know.
     pub notes: Vec<String>,
 }
@@ -232,6 +238,7 @@ impl Record {
         let held_out = |phase, present: Option<f64>| present.and_then(|_| calibration.quality(phase).held_out_error);
         let prefill_held_out = held_out(Phase::Prefill, prediction.prefill_s);
         let decode_held_out = held_out(Phase::Decode, prediction.decode_s_per_token);
+        let power = prediction.basis.power();
         Self {
             model: names.model,
             hardware: names.hardware,
@@ -286,6 +293,9 @@ impl Record {
                 prefill_held_out_error: prefill_held_out,
                 decode_held_out_error: decode_held_out,
                 inside_measured_range: Some(prediction.basis.inside_measured_range),
+                power_rail: prediction.basis.rail.map(Rail::name),
+                power_origin: power.map(|power| power.origin),
+                power_held_out_error: power.and_then(|power| power.held_out_error),
                 notes: names.notes,
             },
         }

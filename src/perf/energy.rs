@@ -1,21 +1,43 @@
-//! Energy of a phase: `E = idle power · t + active power · t + FLOPs · e_flop + bytes · e_byte`.
+//! Energy of a phase: `E = standing · t + A_compute · compute_s + A_memory · memory_s`, and never more than `most · t`.
 //!
-//! Idle power is what the device draws while it waits. The other three are what the work adds: a constant while the backend
-//! computes, and a price per operation and per byte read from memory.
+//! `t`, `compute_s` and `memory_s` are the predicted seconds of the phase, of its arithmetic and of its streaming, so that speed and
+//! energy agree. What each draws is fitted ([`PowerFactors`]) as a share of what the device file states:
+//!
+//! ```text
+//! standing  = standing factor · idle power of the power mode
+//! A_compute = compute factor · (full load - idle) · clock · cores in use, both over those of the default mode
+//! A_memory  = memory factor  · (full load - idle) · clock · cores of the power mode, over the same
+//! ```
+//!
+//! Since `compute_s = FLOPs / rate` and `memory_s = bytes / rate`, this is a price per operation, `e_flop = A_compute / rate`, and one
+//! per byte, `e_byte = A_memory / rate`. A slower clock lowers power and rate alike and leaves the price of an operation; a core that
+//! waits costs nothing beyond what stands.
 
-use crate::device::{Backend, Device};
+use crate::calibration::PowerFactors;
+use crate::device::{Backend, BackendKind, Device, PowerMode};
 use crate::perf::latency::Totals;
+
+/// What a backend draws as a scenario runs it, watts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Draw {
+    /// Whatever it does, the whole device.
+    pub standing: f64,
+    /// Beyond that while it multiplies.
+    pub compute: f64,
+    /// Beyond that while it streams from memory.
+    pub memory: f64,
+    /// The most that the device draws: its full load, or the budget of the power mode.
+    pub most: f64,
+}
 
 /// The energy of a phase and its parts, joules.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Energy {
-    /// Idle power times duration.
-    pub idle_j: f64,
-    /// Power of the busy backend times duration.
-    pub active_j: f64,
-    /// Operations times `e_flop`.
+    /// What stands, times duration.
+    pub standing_j: f64,
+    /// What arithmetic adds.
     pub compute_j: f64,
-    /// Bytes times `e_byte`.
+    /// What streaming adds.
     pub memory_j: f64,
 }
 
@@ -24,21 +46,113 @@ impl Energy {
     #[must_use]
     #[inline]
     pub fn total(&self) -> f64 {
-        self.idle_j + self.active_j + self.compute_j + self.memory_j
+        self.standing_j + self.compute_j + self.memory_j
+    }
+
+    /// The parts over their sum.
+    #[must_use]
+    #[inline]
+    pub fn shares(&self) -> [f64; 3] {
+        let total = self.total();
+        [self.standing_j / total, self.compute_j / total, self.memory_j / total]
     }
 }
 
-/// The energy of a phase of these totals, if the device states its powers.
-#[must_use]
-#[inline]
-pub fn of_phase(device: &Device, backend: &Backend, totals: &Totals) -> Option<Energy> {
-    let power = device.power.as_ref()?;
-    let (per_flop, per_byte) = (backend.energy_per_flop.as_ref()?, backend.energy_per_byte.as_ref()?);
-    let seconds = totals.seconds();
-    Some(Energy {
-        idle_j: power.idle.value.get() * seconds,
-        active_j: backend.active_power.as_ref().map_or(0.0, |active| active.value.get()) * seconds,
-        compute_j: per_flop.value.get() * totals.flops,
-        memory_j: per_byte.value.get() * totals.bytes,
-    })
+impl Draw {
+    /// What `backend`, one of `device`'s, draws in a power mode with so many threads (of a CPU; all cores if none is given); none if
+    /// the device does not state its powers.
+    #[must_use]
+    pub fn of(
+        device: &Device,
+        (kind, backend): (BackendKind, &Backend),
+        mode: Option<&PowerMode>,
+        threads: Option<u64>,
+        factors: &PowerFactors,
+    ) -> Option<Self> {
+        let power = device.power.as_ref()?;
+        let full = backend.full_load.as_ref()?.value.get();
+        let clock = mode
+            .and_then(|mode| mode.clocks.get(&kind))
+            .zip(backend.clock.as_ref())
+            .map_or(1.0, |(mode, full)| mode.value / full.value);
+        let all = backend.cores.value.max(1);
+        let online = mode
+            .and_then(|mode| mode.cores.get(&kind))
+            .map_or(all, |cores| cores.value.max(1));
+        let busy = threads
+            .filter(|_| kind == BackendKind::Cpu)
+            .map_or(online, |threads| threads.min(online));
+        let budget = mode.and_then(|mode| mode.budget.as_ref());
+        let most = budget.map_or(full, |budget| budget.value.get().min(full));
+        let idle = mode.and_then(|mode| mode.idle.as_ref()).unwrap_or(&power.idle);
+        let range = (full - power.idle.value.get()).max(0.0) * clock / all as f64;
+        Some(Self {
+            standing: (idle.value.get() * factors.standing).min(most),
+            compute: range * busy as f64 * factors.compute,
+            memory: range * online as f64 * factors.memory,
+            most,
+        })
+    }
+
+    /// The energy of a phase of these totals.
+    #[must_use]
+    #[inline]
+    pub fn energy(&self, totals: &Totals) -> Energy {
+        let seconds = totals.seconds();
+        let (compute, memory) = (self.compute * totals.compute_s, self.memory * totals.memory_s);
+        let (added, most) = (compute + memory, (self.most - self.standing) * seconds);
+        let within = if added > most { most / added } else { 1.0 };
+        Energy {
+            standing_j: self.standing * seconds,
+            compute_j: compute * within,
+            memory_j: memory * within,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2 s of arithmetic and 3 s of streaming, 1 s of them at once, and 1 s of fixed costs: 5 s.
+    const TOTALS: Totals = Totals {
+        flops: 0.0,
+        bytes: 0.0,
+        compute_s: 2.0,
+        memory_s: 3.0,
+        overhead_s: 1.0,
+        hidden_s: 1.0,
+    };
+    const DRAW: Draw = Draw {
+        standing: 2.0,
+        compute: 5.0,
+        memory: 3.0,
+        most: 10.0,
+    };
+
+    #[test]
+    fn the_parts_are_those_worked_by_hand() {
+        // 2 W · 5 s, 5 W · 2 s, 3 W · 3 s: 29 J in 5 s are 5.8 W
+        let energy = DRAW.energy(&TOTALS);
+        assert_eq!(
+            (energy.standing_j, energy.compute_j, energy.memory_j),
+            (10.0, 10.0, 9.0)
+        );
+        assert!((energy.total() - 29.0).abs() < 1e-12);
+        assert!((energy.shares().iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn power_stays_between_what_stands_and_the_most_that_there_is() {
+        let draw = Draw { most: 4.0, ..DRAW };
+        // 19 J beyond what stands are cut to (4 - 2) W · 5 s, in proportion
+        let energy = draw.energy(&TOTALS);
+        assert!((energy.total() - 20.0).abs() < 1e-12);
+        assert!((energy.compute_j / energy.memory_j - 10.0 / 9.0).abs() < 1e-12);
+        let waiting = draw.energy(&Totals {
+            overhead_s: 1.0,
+            ..Totals::default()
+        });
+        assert!((waiting.total() - 2.0).abs() < 1e-12);
+    }
 }

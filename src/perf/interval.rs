@@ -12,6 +12,8 @@ pub struct Intervals {
     pub prefill_tokens_per_s: Option<Interval>,
     /// Of [`Prediction::memory_bytes`](super::Prediction::memory_bytes).
     pub memory_bytes: Option<Interval>,
+    /// Of [`Prediction::prefill_energy_j_per_token`](super::Prediction::prefill_energy_j_per_token).
+    pub prefill_energy_j_per_token: Option<Interval>,
     /// Of [`Prediction::decode_energy_j_per_token`](super::Prediction::decode_energy_j_per_token).
     pub decode_energy_j_per_token: Option<Interval>,
 }
@@ -39,8 +41,6 @@ pub(super) fn hypotenuse(a: f64, b: f64) -> f64 {
 pub(super) const GENERIC_SIGMA: f64 = 0.15;
 /// Widening for a scenario outside what the calibration measured (other sizes, depths or prompts).
 pub(super) const OUTSIDE_SIGMA: f64 = 0.08;
-/// Relative deviation of an energy constant that nobody measured.
-pub(super) const ENERGY_CONSTANT_SIGMA: f64 = 0.30;
 /// Relative deviation of memory: the compute buffer's closed form and what the runtime holds.
 pub(super) const MEMORY_SIGMA: f64 = 0.03;
 

@@ -1,19 +1,19 @@
 //! The parts of a model by what computes them: the backend, and the host's CPU where layers stay there.
 
-use super::energy;
+use super::energy::Draw;
 use super::latency::{self, Machine, Terms, Totals};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, Phase};
-use crate::device::{Backend, Device};
+use crate::device::BackendKind;
 use crate::scenario::Scenario;
 
 /// A part of a model and the machine that computes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
-    /// The backend of the device.
-    pub backend: &'a Backend,
-    /// As the scenario runs it.
+    /// The backend as the scenario runs it.
     pub machine: Machine<'a>,
+    /// What the device draws meanwhile, if its file states its powers.
+    pub draw: Option<Draw>,
 }
 
 impl Part<'_> {
@@ -21,6 +21,17 @@ impl Part<'_> {
     #[must_use]
     pub fn terms(&self, phase: Phase, scenario: &Scenario<'_>) -> Terms {
         latency::terms(phase, scenario, &self.machine)
+    }
+
+    /// The energy of these totals, if the device states its powers.
+    #[inline]
+    fn energy(&self, totals: &Totals) -> Option<PhaseEnergy> {
+        let energy = self.draw?.energy(totals);
+        let factors = self.machine.calibration.power.as_ref()?;
+        Some(PhaseEnergy {
+            joules: energy.total(),
+            sigma: factors.sigma(energy.shares()),
+        })
     }
 }
 
@@ -37,15 +48,27 @@ impl<'a> Parts<'a> {
     /// The parts of a scenario; without the calibration of its CPU, the backend computes all.
     #[must_use]
     pub fn new(scenario: &Scenario<'a>, calibration: &'a Calibration, host: Option<&'a Calibration>) -> Self {
-        let part = |backend, machine| Part { backend, machine };
+        let mode = scenario.power_mode.map(|(_, mode)| mode);
+        let part = |kind, backend, machine: Machine<'a>| {
+            let threads = scenario.workload.threads.or(machine.calibration.file.threads);
+            let draw = |factors| Draw::of(scenario.device, (kind, backend), mode, threads, factors);
+            Part {
+                machine,
+                draw: machine.calibration.power.as_ref().and_then(draw),
+            }
+        };
         let split = host.and_then(|host| Machine::split(scenario, calibration, host));
         match (split, scenario.host) {
             (Some((on_gpu, on_host)), Some(cpu)) => Self {
-                backend: part(scenario.backend, on_gpu),
-                host: Some(part(cpu, on_host)),
+                backend: part(scenario.backend_kind, scenario.backend, on_gpu),
+                host: Some(part(BackendKind::Cpu, cpu, on_host)),
             },
             _ => Self {
-                backend: part(scenario.backend, Machine::new(scenario, calibration)),
+                backend: part(
+                    scenario.backend_kind,
+                    scenario.backend,
+                    Machine::new(scenario, calibration),
+                ),
                 host: None,
             },
         }
@@ -63,7 +86,7 @@ impl<'a> Parts<'a> {
         let mut figures = PhaseFigures {
             totals: backend.totals,
             seconds: backend.totals.seconds(),
-            energy_j: energy(scenario.device, &self.backend, &backend.totals),
+            energy: self.backend.energy(&backend.totals),
             peak: backend.peak,
             sigma: 0.0,
         };
@@ -74,10 +97,13 @@ impl<'a> Parts<'a> {
             let seconds = summary.totals.seconds();
             figures.totals = figures.totals + summary.totals;
             figures.seconds += seconds;
-            figures.energy_j = figures
-                .energy_j
-                .zip(energy(scenario.device, host, &summary.totals))
-                .map(|(backend, host)| backend + host);
+            figures.energy = figures
+                .energy
+                .zip(host.energy(&summary.totals))
+                .map(|(backend, host)| PhaseEnergy {
+                    joules: backend.joules + host.joules,
+                    sigma: backend.sigma.max(host.sigma),
+                });
             variance += summary.variance;
             scatter += seconds / figures.seconds * (host.machine.calibration.quality(phase).scatter - scatter);
         }
@@ -87,20 +113,24 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn energy(device: &Device, part: &Part<'_>, totals: &Totals) -> Option<f64> {
-    energy::of_phase(device, part.backend, totals).map(|energy| energy.total())
-}
-
 /// What the parts come to in a phase.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PhaseFigures {
     pub totals: Totals,
     pub seconds: f64,
-    pub energy_j: Option<f64>,
+    pub energy: Option<PhaseEnergy>,
     /// The highest peak that the backend multiplies weights at; 0 where it multiplies none.
     pub peak: f64,
     /// The standard deviation of `ln(measured / predicted)` seconds: the uncertainty of the factors, propagated through what hangs on
     /// each, the scatter that no factor explains, and what else widens it.
+    pub sigma: f64,
+}
+
+/// Energy of a phase.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PhaseEnergy {
+    pub joules: f64,
+    /// The standard deviation of the logarithm of the power: the uncertainty of its factors and the scatter that none explains.
     pub sigma: f64,
 }
 

@@ -1,11 +1,10 @@
 //! One prediction: every figure of a scenario, what bounds it, and how far to trust it.
 
 use super::bound::Bound;
-use super::interval::{
-    ENERGY_CONSTANT_SIGMA, GENERIC_SIGMA, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread,
-};
-use super::part::Parts;
-use crate::calibration::{Calibration, Phase};
+use super::interval::{GENERIC_SIGMA, Interval, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread};
+use super::part::{Parts, PhaseFigures};
+use crate::calibration::{Calibration, Phase, PowerFactors};
+use crate::device::Rail;
 use crate::model::Knowledge;
 use crate::scenario::Scenario;
 
@@ -20,6 +19,16 @@ pub struct Basis<'a> {
     pub decode_sigma: Option<f64>,
     /// The scenario lies within what the calibration measured.
     pub inside_measured_range: bool,
+    /// The rail whose joules the energies are; none where there are none.
+    pub rail: Option<Rail>,
+}
+
+impl Basis<'_> {
+    /// What the energies rest on; none where there are none.
+    #[must_use]
+    pub fn power(&self) -> Option<&PowerFactors> {
+        self.rail.and(self.calibration.power.as_ref())
+    }
 }
 
 /// Every figure of a scenario under the exact formulas. Base SI units; none where a figure does not apply.
@@ -172,9 +181,14 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let (flops_per_token, bytes_per_token) = (totals.flops / tokens, totals.bytes / tokens);
 
     // Energy.
-    let prefill_energy = prefill.and_then(|phase| phase.energy_j);
-    let step_energy = decode.and_then(|phase| phase.energy_j);
+    let joules = |phase: Option<PhaseFigures>| Some(phase?.energy?.joules);
+    let (prefill_energy, step_energy) = (joules(prefill), joules(decode));
+    let prefill_token_energy = prefill_energy.map(|energy| energy / prompt_tokens);
     let decode_energy = step_energy.map(|energy| energy / sequences);
+    let energy_interval = |phase: Option<PhaseFigures>, joules: Option<f64>| -> Option<Interval> {
+        let phase = phase?;
+        Some(interval(joules?, hypotenuse(phase.sigma, phase.energy?.sigma)))
+    };
     let request_energy = match (prefill_energy, step_energy) {
         (None, None) => None,
         (prefill, step) => Some(prefill.unwrap_or(0.0) + step.unwrap_or(0.0) * work.generate as f64),
@@ -212,7 +226,7 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         decode_s_per_token: decode_s,
         decode_tokens_per_s: decode_rate,
         energy_j_per_token: request_energy.map(|energy| energy / (prompt_tokens + generated_tokens).max(1.0)),
-        prefill_energy_j_per_token: prefill_energy.map(|energy| energy / prompt_tokens),
+        prefill_energy_j_per_token: prefill_token_energy,
         decode_energy_j_per_token: decode_energy,
         prefill_bound: prefill.and_then(|phase| Bound::of(&phase.totals)),
         decode_bound: decode.and_then(|phase| Bound::of(&phase.totals)),
@@ -223,15 +237,18 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
                 .map(|(rate, sigma)| interval(rate, sigma)),
             // a system with memory to spare shows the old layout of repacked weights as resident too
             memory_bytes: Some([memory_bytes / memory_spread, memory.peak() * memory_spread]),
-            decode_energy_j_per_token: decode_energy
-                .zip(decode_sigma)
-                .map(|(energy, sigma)| interval(energy, hypotenuse(sigma, ENERGY_CONSTANT_SIGMA))),
+            prefill_energy_j_per_token: energy_interval(prefill, prefill_token_energy),
+            decode_energy_j_per_token: energy_interval(decode, decode_energy),
         },
         basis: Basis {
             calibration,
             prefill_sigma,
             decode_sigma,
             inside_measured_range: inside,
+            rail: prefill_energy
+                .or(step_energy)
+                .and(device.power.as_ref())
+                .map(|power| power.rail),
         },
         host: parts.host.as_ref().map(|host| host.machine.calibration),
     }

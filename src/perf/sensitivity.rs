@@ -99,24 +99,10 @@ const DEVICE_INPUTS: &[DeviceInput] = &[
             power.idle.value.0 *= by;
         }
     }),
-    ("active power", |device, kind, by| {
+    ("full load", |device, kind, by| {
         of_backend(device, kind, |backend| {
-            if let Some(power) = &mut backend.active_power {
+            if let Some(power) = &mut backend.full_load {
                 power.value.0 *= by;
-            }
-        });
-    }),
-    ("energy per FLOP", |device, kind, by| {
-        of_backend(device, kind, |backend| {
-            if let Some(energy) = &mut backend.energy_per_flop {
-                energy.value.0 *= by;
-            }
-        });
-    }),
-    ("energy per byte", |device, kind, by| {
-        of_backend(device, kind, |backend| {
-            if let Some(energy) = &mut backend.energy_per_byte {
-                energy.value.0 *= by;
             }
         });
     }),

@@ -293,7 +293,7 @@ fn each_mistake_in_a_file_is_told_where_it_stands() {
         (
             "[sources.brief]",
             "[sources.web]\nevidence = \"measured\"\ntext = \"x\"\n[sources.brief]",
-            "line 40, column 10: sources.web: no number cites this source; cite it or remove it",
+            "line 38, column 10: sources.web: no number cites this source; cite it or remove it",
         ),
         (
             "amount = 97",
@@ -313,7 +313,7 @@ fn each_mistake_in_a_file_is_told_where_it_stands() {
         (
             "[backends.cpu.peaks]",
             "[power_modes.eco]\nclocks = { cuda = { value = \"1 GHz\", source = \"brief\" } }\n[backends.cpu.peaks]",
-            "line 35, column 2: power_modes: with power modes, `default_power_mode` must say which one the peaks and clocks are stated for",
+            "line 33, column 2: power_modes: with power modes, `default_power_mode` must say which one the peaks and clocks are stated for",
         ),
     ] {
         let error = error(from, to);

@@ -11,6 +11,7 @@ mod cli_json;
 mod compare;
 mod devices;
 mod economy;
+mod energy;
 #[cfg(feature = "figures")]
 mod figures;
 mod fit;

@@ -11,7 +11,7 @@
 //! The pseudo-Huber loss is quadratic near zero and linear for outliers. Measured logarithmic errors are differentiated through the
 //! share that each term has in the time, `∂ ln t / ∂ ln U = -share`, `∂ ln t / ∂ ln cost = share`.
 //!
-//! This is the only module that names argmin, and nalgebra.
+//! This module and the fit of power ([`super::energy`]), which shares its optimiser, are the only ones that name argmin, and nalgebra.
 
 mod belief;
 mod covariance;
@@ -285,6 +285,17 @@ pub fn minimise(problem: &Problem<'_>) -> Result<Vec<f64>, FitError> {
     if problem.points.is_empty() {
         return Err(FitError::NoPoints);
     }
+    solve(problem.clone(), problem.parameters)
+}
+
+/// The parameters of least cost of any problem, from all of them zero.
+///
+/// # Errors
+/// [`FitError::Solver`]
+pub(super) fn solve<P>(problem: P, parameters: usize) -> Result<Vec<f64>, FitError>
+where
+    P: CostFunction<Param = Vec<f64>, Output = f64> + Gradient<Param = Vec<f64>, Gradient = Vec<f64>>,
+{
     let solver_error = |error: argmin::core::Error| FitError::Solver {
         message: error.to_string(),
     };
@@ -292,8 +303,8 @@ pub fn minimise(problem: &Problem<'_>) -> Result<Vec<f64>, FitError> {
         .with_tolerance_grad(1e-7)
         .and_then(|solver| solver.with_tolerance_cost(1e-11))
         .map_err(solver_error)?;
-    let result = Executor::new(problem.clone(), solver)
-        .configure(|state| state.param(vec![0.0; problem.parameters]).max_iters(MOST_ITERATIONS))
+    let result = Executor::new(problem, solver)
+        .configure(|state| state.param(vec![0.0; parameters]).max_iters(MOST_ITERATIONS))
         .run()
         .map_err(solver_error)?;
     result

@@ -28,6 +28,7 @@ pub(super) fn read(records: Records, name: &str, known: Known) -> Result<Measure
             Ok(kept) => measurements.kept.push(kept),
             Err(Rejection::File(error)) => return Err(error),
             Err(Rejection::Row(reason)) => measurements.left_out.push(LeftOut {
+                power: None,
                 line,
                 device: record.device(),
                 backend: record.backends().to_owned(),

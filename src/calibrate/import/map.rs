@@ -92,6 +92,8 @@ pub(super) struct Facts {
     pub(super) warm_load: Option<bool>,
     /// Why the row is not to be fitted or judged; the first reason found stands.
     pub(super) left_out: Option<String>,
+    /// Left out or not, the watts are those of a run like any other.
+    pub(super) power_holds: Option<bool>,
 }
 
 /// One pattern or several of which one must match.
@@ -201,7 +203,8 @@ impl Facts {
             kv_type,
             rail,
             weight,
-            warm_load
+            warm_load,
+            power_holds
         );
         if self.left_out.is_none() {
             self.left_out.clone_from(&later.left_out);

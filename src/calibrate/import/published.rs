@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, known: Known) -> Result<Measurements, ImportError
         })?;
         match row.measurement(known, tokens_per_s) {
             Ok(kept) => measurements.kept.push(kept),
-            Err(Rejection::Row(reason)) => measurements.left_out.push(row.left_out(tokens_per_s, reason)),
+            Err(Rejection::Row(reason)) => measurements.left_out.push(row.left_out(known, tokens_per_s, reason)),
             Err(Rejection::File(error)) => return Err(error),
         }
     }
@@ -54,7 +54,8 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn left_out(&self, tokens_per_s: f64, reason: String) -> LeftOut {
+    fn left_out(&self, known: Known, tokens_per_s: f64, reason: String) -> LeftOut {
+        let power = (self.facts.power_holds == Some(true)).then(|| self.described(known, tokens_per_s).ok());
         LeftOut {
             line: self.line,
             device: self.device().unwrap_or_else(|| self.text("device")).to_owned(),
@@ -65,6 +66,7 @@ impl Row<'_> {
             tokens_per_s,
             source: self.text("source").to_owned(),
             reason,
+            power: power.flatten().map(Box::new),
         }
     }
 
@@ -77,10 +79,15 @@ impl Row<'_> {
     }
 
     fn measurement(&self, known: Known, tokens_per_s: f64) -> Result<Measurement, Rejection> {
-        let (facts, map) = (self.facts, self.map);
-        if let Some(reason) = &facts.left_out {
-            return Err(Rejection::Row(reason.clone()));
+        match &self.facts.left_out {
+            Some(reason) => Err(Rejection::Row(reason.clone())),
+            None => self.described(known, tokens_per_s),
         }
+    }
+
+    /// The row as a measurement, left out or not.
+    fn described(&self, known: Known, tokens_per_s: f64) -> Result<Measurement, Rejection> {
+        let (facts, map) = (self.facts, self.map);
         if tokens_per_s <= 0.0 {
             return Err(Rejection::Row("its rate is not positive".to_owned()));
         }

@@ -8,7 +8,6 @@ use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::Model;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::Prediction;
-use edgeprof::perf::energy::{self, Energy};
 use edgeprof::perf::latency::{Machine, Overlap, Term, TermKind};
 use edgeprof::quant::BlockType;
 use edgeprof::scenario::Scenario;
@@ -287,33 +286,33 @@ fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
 fn energies<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     let mut grid = Grid::new([
         ("energy", Align::Left),
-        ("idle power x time", Align::Right),
-        ("active power x time", Align::Right),
+        ("static power x time", Align::Right),
         ("FLOPs x e_flop", Align::Right),
         ("bytes x e_byte", Align::Right),
         ("sum", Align::Right),
     ]);
     let part = prediction.parts(scenario).backend;
-    let of = |phase| {
-        let terms = part.terms(phase, scenario);
-        (terms.seconds() > 0.0)
-            .then(|| energy::of_phase(scenario.device, scenario.backend, &terms.totals()))
-            .flatten()
-    };
-    let mut row = |name: &str, energy: Option<Energy>| {
-        if let Some(energy) = energy {
-            let parts = [
-                energy.idle_j,
-                energy.active_j,
-                energy.compute_j,
-                energy.memory_j,
-                energy.total(),
-            ];
-            grid.row(std::iter::once(name.to_owned()).chain(parts.map(number::joules)));
+    for (name, phase) in [
+        ("prefill, the whole prompt", Phase::Prefill),
+        ("decode, one step", Phase::Decode),
+    ] {
+        let totals = part.terms(phase, scenario).totals();
+        let seconds = totals.seconds();
+        if let Some(draw) = part.draw.filter(|_| seconds > 0.0) {
+            let energy = draw.energy(&totals);
+            let product = |joules: f64, of: f64, unit: &str| {
+                let price = if of > 0.0 { joules / of } else { 0.0 };
+                format!("{} ({})", number::joules(joules), number::quantity(price, unit))
+            };
+            grid.row([
+                name.to_owned(),
+                product(energy.standing_j, seconds, "W"),
+                product(energy.compute_j, totals.flops, "J/FLOP"),
+                product(energy.memory_j, totals.bytes, "J/B"),
+                number::joules(energy.total()),
+            ]);
         }
-    };
-    row("prefill, the whole prompt", of(Phase::Prefill));
-    row("decode, one step", of(Phase::Decode));
+    }
     if grid.is_empty() {
         return "The device states no powers, so there is no energy.\n\n".to_owned();
     }

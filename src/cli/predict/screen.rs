@@ -2,6 +2,7 @@
 
 use super::question::{Answer, Exact, Paper};
 use anstyle::{AnsiColor, Style};
+use edgeprof::calibration::Origin;
 use edgeprof::model::Model;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::{Bound, Interval, Prediction};
@@ -160,7 +161,11 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
             ]);
         }
     };
-    energy("energy, prefill", prediction.prefill_energy_j_per_token, None);
+    energy(
+        "energy, prefill",
+        prediction.prefill_energy_j_per_token,
+        prediction.intervals.prefill_energy_j_per_token,
+    );
     energy(
         "energy, decode",
         prediction.decode_energy_j_per_token,
@@ -392,6 +397,19 @@ fn rests_on(prediction: &Prediction<'_>, notes: &[String], paper: Option<&Paper<
         );
     }
     text.push('\n');
+    if let Some(power) = prediction.basis.power() {
+        let whose = match power.origin {
+            Origin::Device => "the device's own watts".to_owned(),
+            Origin::Class => format!(
+                "watts of the class `{}`, not of the device itself",
+                calibration.file.class
+            ),
+        };
+        let error = power.held_out_error.map_or_else(String::new, |error| {
+            format!(", median error {} over {} points", number::percent(error), power.points)
+        });
+        line!(text, "  - energy: fitted to {whose}{error}");
+    }
     for note in notes {
         line!(text, "  - {note}");
     }

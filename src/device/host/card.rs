@@ -45,14 +45,6 @@ impl Backend {
             rename(&mut memory.usable.source);
             rename(&mut memory.bandwidth.source);
         }
-        self.energy_per_flop
-            .iter_mut()
-            .for_each(|number| rename(&mut number.source));
-        self.energy_per_byte
-            .iter_mut()
-            .for_each(|number| rename(&mut number.source));
-        self.active_power
-            .iter_mut()
-            .for_each(|number| rename(&mut number.source));
+        self.full_load.iter_mut().for_each(|number| rename(&mut number.source));
     }
 }

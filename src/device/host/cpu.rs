@@ -136,9 +136,7 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
         last_level_cache: machine.last_level_cache.map(|bytes| sourced(Bytes(bytes), "topology")),
         memory: None,
         host_to_device: None,
-        energy_per_flop: None,
-        energy_per_byte: None,
-        active_power: None,
+        full_load: None,
     };
     let nothing = table.nothing.memory;
     let disk = machine.disk.and_then(|kind| table.storage.get(kind));

@@ -285,9 +285,7 @@ fn median_device(
         last_level_cache: None,
         memory: None,
         host_to_device: None,
-        energy_per_flop: None,
-        energy_per_byte: None,
-        active_power: None,
+        full_load: None,
     };
     let evidence = Evidence::Estimated;
     let text = format!(

@@ -5,7 +5,6 @@
 use super::*;
 use crate::calibration::Calibration;
 use crate::device::Device;
-use crate::perf::energy;
 use crate::perf::sums::{FormatSums, ModelSums};
 use crate::quant::BlockType;
 use crate::scenario::Workload;
@@ -140,24 +139,4 @@ fn a_mixture_reads_the_experts_that_its_tokens_touch() {
     // 1 - 0.75² = 0.4375 of them
     let two = terms(&sums, "fast", work).1.totals();
     assert_eq!((two.flops, two.bytes), (1e9, 0.218_75e9));
-}
-
-#[test]
-fn energy_is_power_times_time_and_a_price_for_work() {
-    let device = device();
-    let totals = Totals {
-        flops: 1e9,
-        bytes: 1e9,
-        compute_s: 0.5,
-        memory_s: 0.25,
-        overhead_s: 0.25,
-        hidden_s: 0.0,
-    };
-    let energy = energy::of_phase(&device, &device.backends[&device.default_backend], &totals).unwrap();
-    // 2 W and 3 W for 1 s, 20 pJ/FLOP, 60 pJ/B
-    close(energy.idle_j, 2.0);
-    close(energy.active_j, 3.0);
-    close(energy.compute_j, 0.02);
-    close(energy.memory_j, 0.06);
-    close(energy.total(), 5.08);
 }
