@@ -248,7 +248,7 @@ fn completions_and_manual_pages_come_from_the_commands() {
 /// `EDGEPROF_BLESS=1 cargo test reproduction` rewrites it after an intended change.
 #[test]
 fn the_committed_reproductions_are_what_the_program_prints() {
-    for study in ["edgeprofiler", "priya", "ahmad"] {
+    for study in ["edgeprofiler", "priya", "ahmad", "abstreiter"] {
         let output = edgeprof()
             .args(["reproduce", study, "--format", "markdown"])
             .output()

@@ -1,6 +1,7 @@
 //! `reproduce`: what a study publishes beside what edgeprof computes. One file a study, each from its published figures
 //! (`reports/<study>/published.toml`) to a [`Report`].
 
+mod abstreiter;
 mod ahmad;
 mod comparison;
 mod edgeprofiler;
@@ -46,6 +47,8 @@ enum Paper {
     Priya,
     /// Ahmad, LLM Inference Optimization (2025)
     Ahmad,
+    /// Abstreiter, Tarkoma, Morabito, Sometimes Painful but Certainly Promising, arXiv 2503.09114
+    Abstreiter,
 }
 
 /// What a study is reproduced with.
@@ -72,6 +75,7 @@ impl Reproduce {
             Paper::Edgeprofiler => edgeprofiler::report(&question)?,
             Paper::Priya => priya::report(&question)?,
             Paper::Ahmad => ahmad::report(&question)?,
+            Paper::Abstreiter => abstreiter::report(&question)?,
         };
         let text = match self.format.setting() {
             Some(setting) => report.sheet.set(setting),
