@@ -30,6 +30,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, in one sentence.
+    pub fn message(&self) -> String {
+        self.error.to_string()
+    }
+
     /// The failure of one command of several.
     pub fn of(mut self, command: &str) -> Self {
         self.hints.push(format!("this was asked by `{command}`"));

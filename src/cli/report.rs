@@ -38,7 +38,7 @@ impl Report {
         let catalog = self.question.catalog.open()?;
         let mut records = Vec::new();
         question::each(&self.question, |answer| records.push(answer.record()))?;
-        let (figures, not_drawn) = drawings(&records);
+        let (figures, not_drawn) = drawings(&self.question);
         let models = self
             .question
             .model
@@ -99,43 +99,51 @@ fn source(entry: &Arc<Entry<Model>>) -> ModelSource<'_> {
     }
 }
 
+/// The figures of a page, and what they show.
+#[cfg(feature = "figures")]
+const SHOWN: [(&str, &str); 6] = [
+    (
+        "memory",
+        "Memory, with its 90 % interval and what the device leaves to users",
+    ),
+    ("trade-off", "Decoding rate against memory, with the Pareto front"),
+    ("end-to-end", "The whole request, cold: loading, prefill and decode"),
+    ("latency", "Where the time of that request goes"),
+    ("energy", "Energy over the tokens of the request"),
+    ("roofline", "Prefill and decode under the device's roofline"),
+];
+
 /// The figures that these predictions can have, and why they cannot have the others.
 #[cfg(feature = "figures")]
-fn drawings(records: &[edgeprof::output::Record]) -> (Vec<Drawing>, Vec<String>) {
-    use edgeprof::figure::{Page, metric::Metric, paper};
-    let shown = [
-        (
-            "memory",
-            "memory_bytes",
-            "Memory, with its 90 % interval and what the device leaves to users",
-        ),
-        (
-            "end-to-end",
-            "end_to_end_s",
-            "The whole request, cold: loading, prefill and decode",
-        ),
-        ("energy", "energy_j_per_token", "Energy over the tokens of the request"),
-    ];
+fn drawings(question: &QuestionArgs) -> (Vec<Drawing>, Vec<String>) {
+    use edgeprof::figure::{Figure, Page};
+    let drawn = |figure: &Figure| figure.svg(&Page::default()).map_err(Failure::new);
     let (mut drawings, mut not_drawn) = (Vec::new(), Vec::new());
-    for (name, key, caption) in shown {
-        let Some(metric) = Metric::of_key(key) else { continue };
-        let drawn =
-            paper::figure(metric, records).and_then(|figure| Ok((figure.svg(&Page::default())?, figure.table.csv())));
-        match drawn {
-            Ok((svg, csv)) => drawings.push(Drawing {
-                name: name.to_owned(),
-                caption: caption.to_owned(),
-                svg,
-                csv,
-            }),
-            Err(error) => not_drawn.push(format!("No figure `{name}`: {error}.")),
+    for (name, caption) in SHOWN {
+        let figure = super::plot::of(name, question).and_then(|figure| Ok((drawn(&figure)?, figure)));
+        match figure {
+            Ok((svg, figure)) => {
+                drawings.push(Drawing {
+                    name: name.to_owned(),
+                    caption: caption.to_owned(),
+                    svg,
+                    csv: figure.table.csv(),
+                });
+                not_drawn.extend(
+                    figure
+                        .left_out
+                        .iter()
+                        .map(|reason| format!("Not in the figure `{name}`: {reason}.")),
+                );
+            }
+            Err(failure) => not_drawn.push(format!("No figure `{name}`: {}.", failure.message())),
         }
     }
     (drawings, not_drawn)
 }
 
 #[cfg(not(feature = "figures"))]
-fn drawings(_: &[edgeprof::output::Record]) -> (Vec<Drawing>, Vec<String>) {
+fn drawings(_: &QuestionArgs) -> (Vec<Drawing>, Vec<String>) {
     let reason = "This edgeprof was built without figures; build it with `--features figures` to have them here.";
     (Vec::new(), vec![reason.to_owned()])
 }

@@ -228,11 +228,36 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
+/// The commands below these words, as the program itself lists them.
+fn commands(of: &[String]) -> Vec<Vec<String>> {
+    let output = edgeprof().args(of).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let Some((_, list)) = help.split_once("\nCommands:\n") else {
+        return Vec::new();
+    };
+    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| {
+        // A longer description goes on further in.
+        let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
+        name.split_whitespace().next()
+    });
+    let below = names
+        .filter(|name| *name != "help")
+        .map(|name| [of, &[name.to_owned()]].concat());
+    below
+        .flat_map(|name| [vec![name.clone()], commands(&name)].concat())
+        .collect()
+}
+
 #[test]
-fn completions_and_manual_pages_come_from_the_commands() {
+fn completions_and_manual_pages_cover_every_command() {
+    let all = commands(&[]);
+    assert!(all.len() > 10, "{all:?}");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = edgeprof().args(["completions", shell]).output().unwrap();
-        assert!(String::from_utf8(output.stdout).unwrap().contains("predict"), "{shell}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for name in &all {
+            assert!(script.contains(name.last().unwrap()), "{shell}: {name:?}");
+        }
     }
     let folder = tempfile::tempdir().unwrap();
     edgeprof()
@@ -240,9 +265,19 @@ fn completions_and_manual_pages_come_from_the_commands() {
         .arg(folder.path())
         .assert()
         .success();
-    for page in ["edgeprof.1", "edgeprof-predict.1", "edgeprof-list.1"] {
-        assert!(folder.path().join(page).is_file(), "{page}");
+    assert!(folder.path().join("edgeprof.1").is_file());
+    for name in &all {
+        let page = format!("edgeprof-{}.1", name.join("-"));
+        let written = std::fs::read_to_string(folder.path().join(&page)).expect(&page);
+        let output = edgeprof().arg("man").args(name).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            printed.contains(".SH SYNOPSIS") && written.contains(".SH SYNOPSIS"),
+            "{page}"
+        );
+        assert!(printed.contains(&format!(".TH edgeprof-{}", name.join("-"))), "{page}");
     }
+    assert!(run("man predit").contains("error: there is no command `predit`"));
 }
 
 /// `EDGEPROF_BLESS=1 cargo test reproduction` rewrites it after an intended change.

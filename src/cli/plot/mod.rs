@@ -9,7 +9,7 @@ use super::predict::question::QuestionArgs;
 use super::{Cli, compare, sink};
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 use edgeprof::calibration::Phase;
 use edgeprof::economy::Money;
 use edgeprof::figure::Page;
@@ -184,6 +184,19 @@ fn length(text: &str) -> Result<f64, NotALength> {
 #[error("the ending of {} names no format", path.display())]
 struct UnknownEnding {
     path: PathBuf,
+}
+
+/// The figure of this name as `plot` draws it of the same question.
+pub fn of(name: &str, question: &QuestionArgs) -> Result<edgeprof::figure::Figure, Failure> {
+    let cli = Cli::try_parse_from(["edgeprof", "plot", name]).map_err(Failure::new)?;
+    let super::Command::Plot(mut plot) = cli.command else {
+        return Err(Failure::new(edgeprof::figure::FigureError::Empty));
+    };
+    plot.question = question.clone();
+    plot.figure.map_or_else(
+        || Err(Failure::new(edgeprof::figure::FigureError::Empty)),
+        |name| plot.figure(name),
+    )
 }
 
 impl Plot {

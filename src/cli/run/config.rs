@@ -174,6 +174,12 @@ impl<'c> Reader<'_, 'c> {
             (_, None) => return Err(self.fault(place, "it is of no known kind")),
         };
         let command = self.command(&name, place.clone())?;
+        if kind == "figure" && find(command, "figure").is_none() {
+            return Err(self.fault(
+                place,
+                "this edgeprof was built without figures; build it with `--features figures`",
+            ));
+        }
         let mut output = None;
         let mut own: Vec<Setting<'c>> = Vec::new();
         for (key, value) in section {
