@@ -289,21 +289,9 @@ fn the_parts_of_the_latency_are_the_whole() {
     }
 }
 
-/// The figures that are committed: their file without its ending, and what draws them.
+/// The figures of the accuracy reports, which are no analyses: their file without its ending, and what draws them.
 fn committed() -> Vec<(String, String)> {
     let mut figures = Vec::new();
-    let paper = "--model edgeprofiler-tinyllama,edgeprofiler-gemma3-1b,edgeprofiler-llama3.2-1b,edgeprofiler-deepseek-r1-1.5b --hw edgeprofiler-pi4,edgeprofiler-pi5,edgeprofiler-jetson --prec fp32,fp16,int8,int4 --formulas edgeprofiler --width 7in";
-    for (letter, figure) in [
-        ("a", "memory"),
-        ("b", "storage-io"),
-        ("c", "host-to-device"),
-        ("d", "network"),
-        ("e", "end-to-end"),
-        ("f", "energy"),
-    ] {
-        let file = format!("reports/edgeprofiler/figures/fig3{letter}-{figure}");
-        figures.push((file, format!("{figure} {paper}")));
-    }
     for left_out in ["model", "device"] {
         for phase in ["decode", "prefill"] {
             // The data are the figure's own: a refit without each model takes minutes.
