@@ -3,7 +3,7 @@
 use super::bench::{Bench, Row};
 use super::fit::device::{DeviceFit, fit};
 use super::fit::{FitError, Point, weight_of_spread};
-use super::leave_out::{Judged, median_error, scatter};
+use super::leave_out::{Judged, LeaveOut, median_error, scatter};
 use super::measurement::Phase;
 use super::publish::{self, LEAST_SCATTER, round};
 use crate::calibration::{Calibration, CalibrationFile, Origin, PhaseQuality};
@@ -96,6 +96,7 @@ fn quality(
     class: &Calibration,
 ) -> Result<BTreeMap<Phase, PhaseQuality>, FitError> {
     let left_out = leave_model_out(bench, points, class)?;
+    let key = |judged: &Judged| LeaveOut::Model.key(bench, &bench.rows[judged.row]);
     Ok([Phase::Prefill, Phase::Decode]
         .into_iter()
         .map(|phase| {
@@ -108,7 +109,7 @@ fn quality(
             let quality = PhaseQuality {
                 points: points.iter().filter(|point| point.phase == phase).count() as u64,
                 scatter: if own {
-                    round(scatter(&judged, LEAST_SCATTER), 3)
+                    round(scatter(&judged, key, LEAST_SCATTER), 3)
                 } else {
                     class.quality(phase).scatter
                 },

@@ -15,15 +15,18 @@ pub enum LeaveOut {
     Model,
     /// All rows of the device: it is predicted from its data sheet and its class's factors.
     Device,
+    /// All rows of a class of backends: its devices are predicted from their data sheets and what all classes have in common.
+    Class,
 }
 
 impl LeaveOut {
     /// What the row is left out with.
     #[must_use]
-    pub fn key(self, row: &Row) -> &str {
+    pub fn key<'a>(self, bench: &'a Bench, row: &'a Row) -> &'a str {
         match self {
             Self::Model => &row.measurement.model,
             Self::Device => &row.measurement.device,
+            Self::Class => &bench.members[row.member].class,
         }
     }
 }
@@ -46,7 +49,7 @@ pub struct Judged {
 pub fn judge(bench: &Bench, leave_out: LeaveOut) -> Result<Vec<Judged>, FitError> {
     let mut folds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, row) in bench.rows.iter().enumerate() {
-        folds.entry(leave_out.key(row)).or_default().push(at);
+        folds.entry(leave_out.key(bench, row)).or_default().push(at);
     }
     let folds: Vec<(&str, Vec<usize>)> = folds.into_iter().collect();
     let next = AtomicUsize::new(0);
@@ -73,12 +76,12 @@ pub fn judge(bench: &Bench, leave_out: LeaveOut) -> Result<Vec<Judged>, FitError
 }
 
 fn fold(bench: &Bench, leave_out: LeaveOut, key: &str, rows: &[usize]) -> Result<Vec<Judged>, FitError> {
-    let pool = Pool::fit(bench.points(|row| leave_out.key(row) != key), &bench.members)?;
+    let pool = Pool::fit(bench.points(|row| leave_out.key(bench, row) != key), &bench.members)?;
     let members: BTreeSet<usize> = rows.iter().map(|&at| bench.rows[at].member).collect();
     let mut judged = Vec::with_capacity(rows.len());
     for member in members {
         let calibration = pool.calibration(&bench.members[member]);
-        let estimate = pool.estimate(&bench.members[member], leave_out == LeaveOut::Device)?;
+        let estimate = pool.estimate(&bench.members[member], leave_out != LeaveOut::Model)?;
         for &at in rows.iter().filter(|&&at| bench.rows[at].member == member) {
             if let Ok(point) = bench.rows[at].point() {
                 let (log_error, gradient) = point.log_error_and_gradient(&calibration);
@@ -96,27 +99,58 @@ fn fold(bench: &Bench, leave_out: LeaveOut, key: &str, rows: &[usize]) -> Result
 /// Standard normal quantile of a two-sided 90 % interval.
 pub const QUANTILE_90: f64 = 1.645;
 
-/// The scatter beside the uncertainty of the factors with which 90 % of the judged errors fall into their intervals; at least
-/// `least`, since a few lucky rows prove nothing.
+/// With fewer models (or devices) than this left out in turn, their errors have no 90th percentile.
+const ENOUGH_GROUPS: usize = 9;
+
+/// The [`scatter`] of the first of these circles of rows, from near to wide, that enough models (or devices) were left out of; of the
+/// widest if none is.
+pub fn scatter_of_nearest(
+    bench: &Bench,
+    leave_out: LeaveOut,
+    circles: impl IntoIterator<Item = Vec<Judged>>,
+    least: f64,
+) -> f64 {
+    let key = |judged: &Judged| leave_out.key(bench, &bench.rows[judged.row]);
+    let mut nearest = Vec::new();
+    for circle in circles {
+        let keys: BTreeSet<&str> = circle.iter().map(key).collect();
+        let enough = keys.len() >= ENOUGH_GROUPS;
+        nearest = circle;
+        if enough {
+            break;
+        }
+    }
+    scatter(&nearest, key, least)
+}
+
+/// The scatter beside the uncertainty of the factors with which the next model (or device) falls into its intervals 9 times out of
+/// 10; at least `least`, since a few lucky rows prove nothing. `key` names what a row was left out with.
+///
+/// Every model (or device) that was left out counts as one, however many rows it has: its rows err together.
 #[must_use]
-pub fn scatter(judged: &[Judged], least: f64) -> f64 {
-    // The extra deviation that each row needs to be just covered; their 90th percentile covers 90 %.
-    let mut needed: Vec<f64> = judged
+pub fn scatter<'a>(judged: &[Judged], key: impl Fn(&Judged) -> &'a str, least: f64) -> f64 {
+    let mut rows_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in judged {
+        *rows_of.entry(key(one)).or_default() += 1;
+    }
+    // The extra deviation that each row needs to be just covered, and the share of its group that it stands for.
+    let mut needed: Vec<(f64, f64)> = judged
         .iter()
-        .map(|judged| {
-            ((judged.log_error / QUANTILE_90).powi(2) - judged.sigma.powi(2))
-                .max(0.0)
-                .sqrt()
+        .map(|one| {
+            let extra = (one.log_error / QUANTILE_90).powi(2) - one.sigma.powi(2);
+            let rows = rows_of[key(one)];
+            (extra.max(0.0).sqrt(), 1.0 / rows as f64)
         })
         .collect();
-    needed.sort_by(f64::total_cmp);
-    // The conservative rank of conformal prediction: one more row than there are.
-    let rank = ((needed.len() + 1) as f64 * 0.9).ceil() as usize;
-    needed
-        .get(rank.clamp(1, needed.len().max(1)) - 1)
-        .copied()
-        .unwrap_or(least)
-        .max(least)
+    needed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The conservative rank of conformal prediction: one more group than there are.
+    let rank = 0.9 * (rows_of.len() + 1) as f64;
+    let mut passed = 0.0;
+    let covering = needed.iter().find(|(_, share)| {
+        passed += share;
+        passed >= rank - 1e-9
+    });
+    covering.or(needed.last()).map_or(least, |(extra, _)| extra.max(least))
 }
 
 /// The median of the relative errors `|predicted / measured - 1|` of rates.

@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::fit::FitError;
 use super::fit::pool::{Estimate, Member, Pool};
-use super::leave_out::{Judged, LeaveOut, judge, median_error, scatter};
+use super::leave_out::{Judged, LeaveOut, judge, median_error, scatter_of_nearest};
 use crate::calibration::{
     Calibration, CalibrationFile, FactorId, FittedFactor, FittedPoint, MeasuredRange, Origin, Phase, PhaseQuality,
 };
@@ -11,8 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The least scatter that is claimed: run-to-run noise of a quiet machine.
 pub(super) const LEAST_SCATTER: f64 = 0.04;
-/// With fewer judged rows than this of its own, a device's scatter is its class's.
-const ENOUGH_ROWS: usize = 8;
 /// Correlations below this are not worth a line.
 const LEAST_CORRELATION: f64 = 0.3;
 
@@ -35,13 +33,21 @@ pub struct Published {
 pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<Published, FitError> {
     let without_model = judge(bench, LeaveOut::Model)?;
     let without_device = judge(bench, LeaveOut::Device)?;
+    let without_class = judge(bench, LeaveOut::Class)?;
     let pool = Pool::fit(bench.points(|_| true), &bench.members)?;
     let mut files = BTreeMap::new();
     for member in classes {
-        let judged = |phase| select(bench, &without_device, phase, |other| other.class == member.class);
-        let everywhere = |phase| select(bench, &without_device, phase, |_| true);
+        let own = |phase| select(bench, &without_device, phase, |other| other.class == member.class);
         let rows = |at: &usize| bench.members[bench.rows[*at].member].class == member.class;
-        let quality = quality(judged, everywhere);
+        let quality = quality(own, |phase, own| {
+            if own.is_empty() {
+                let classes = select(bench, &without_class, phase, |_| true);
+                scatter_of_nearest(bench, LeaveOut::Class, [classes], LEAST_SCATTER)
+            } else {
+                let circles = [own.to_vec(), select(bench, &without_device, phase, |_| true)];
+                scatter_of_nearest(bench, LeaveOut::Device, circles, LEAST_SCATTER)
+            }
+        });
         let file = file(
             &pool.estimate(member, true)?,
             Origin::Class,
@@ -54,9 +60,12 @@ pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<
         files.insert(format!("class-{}", member.class), file);
     }
     for (at, member) in bench.members.iter().enumerate() {
-        let judged = |phase| select(bench, &without_model, phase, |other| other == member);
-        let class = |phase| select(bench, &without_model, phase, |other| other.class == member.class);
-        let quality = quality(judged, class);
+        let own = |phase| select(bench, &without_model, phase, |other| other == member);
+        let quality = quality(own, |phase, own| {
+            let class = select(bench, &without_model, phase, |other| other.class == member.class);
+            let circles = [own.to_vec(), class, select(bench, &without_model, phase, |_| true)];
+            scatter_of_nearest(bench, LeaveOut::Model, circles, LEAST_SCATTER)
+        });
         let calibration = pool.calibration(member);
         let rows = |row: &usize| bench.rows[*row].member == at;
         let mut file = file(
@@ -91,22 +100,21 @@ fn select(bench: &Bench, judged: &[Judged], phase: Phase, keep: impl Fn(&Member)
         .collect()
 }
 
-fn quality(own: impl Fn(Phase) -> Vec<Judged>, wider: impl Fn(Phase) -> Vec<Judged>) -> BTreeMap<Phase, PhaseQuality> {
+/// What is known of a phase from the rows of its own that were judged, and the scatter that these, or wider circles, show.
+fn quality(
+    own: impl Fn(Phase) -> Vec<Judged>,
+    scatter: impl Fn(Phase, &[Judged]) -> f64,
+) -> BTreeMap<Phase, PhaseQuality> {
     [Phase::Prefill, Phase::Decode]
         .into_iter()
         .map(|phase| {
-            let (own, wider) = (own(phase), wider(phase));
-            let enough = own.len() >= ENOUGH_ROWS;
-            let scatter = scatter(if enough { &own } else { &wider }, LEAST_SCATTER);
-            let held_out_error = median_error(&own).map(|error| round(error, 3));
-            (
-                phase,
-                PhaseQuality {
-                    points: own.len() as u64,
-                    scatter: round(scatter, 3),
-                    held_out_error,
-                },
-            )
+            let own = own(phase);
+            let quality = PhaseQuality {
+                points: own.len() as u64,
+                scatter: round(scatter(phase, &own), 3),
+                held_out_error: median_error(&own).map(|error| round(error, 3)),
+            };
+            (phase, quality)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use super::fit::FitError;
-use super::leave_out::{LeaveOut, QUANTILE_90, judge, scatter};
+use super::leave_out::{Judged, LeaveOut, QUANTILE_90, judge, scatter_of_nearest};
 use super::measurement::{LeftOut, Phase};
 use crate::catalog::{Catalog, CatalogError, Choice};
 use crate::perf;
@@ -178,35 +178,31 @@ fn with_calibrations(catalog: &Catalog, bench: &Bench, choice: &Choice) -> Resul
     Ok(verdicts)
 }
 
-/// The intervals of a refit take the scatter that its class's other rows show, so that no row sets its own.
+/// The intervals of a refit take the scatter that its class's other rows show, so that no row sets its own; where the class has no
+/// other, what classes show that were left out whole.
 fn refitted(bench: &Bench, leave_out: LeaveOut) -> Result<Vec<Verdict>, FitError> {
     let judged = judge(bench, leave_out)?;
-    let class_of = |at: usize| &bench.members[bench.rows[at].member].class;
+    let whole_classes = judge(bench, LeaveOut::Class)?;
+    let class_of = |judged: &Judged| bench.members[bench.rows[judged.row].member].class.as_str();
     let mut verdicts = Vec::with_capacity(judged.len());
     let mut scatters = BTreeMap::new();
     for one in &judged {
         let row = &bench.rows[one.row];
-        let key = (
-            class_of(one.row).clone(),
-            row.measurement.phase,
-            leave_out.key(row).to_owned(),
-        );
-        let scatter = *scatters.entry(key).or_insert_with_key(|(class, phase, key)| {
-            let of_phase = |wanted: bool| -> Vec<_> {
-                judged
-                    .iter()
-                    .filter(|other| {
-                        let row = &bench.rows[other.row];
-                        row.measurement.phase == *phase
-                            && leave_out.key(row) != key
-                            && (!wanted || class_of(other.row) == class)
-                    })
-                    .copied()
-                    .collect()
+        let (class, phase, key) = (class_of(one), row.measurement.phase, leave_out.key(bench, row));
+        let scatter = *scatters.entry((class, phase, key)).or_insert_with(|| {
+            let select = |of: &[Judged], keep: &dyn Fn(&Judged) -> bool| -> Vec<Judged> {
+                let of_phase = |other: &&Judged| bench.rows[other.row].measurement.phase == phase && keep(other);
+                of.iter().filter(of_phase).copied().collect()
             };
-            let of_class = of_phase(true);
-            let wide = if of_class.len() >= 8 { of_class } else { of_phase(false) };
-            scatter(&wide, LEAST_SCATTER)
+            let others = |other: &Judged| leave_out.key(bench, &bench.rows[other.row]) != key;
+            let of_class = select(&judged, &|other| others(other) && class_of(other) == class);
+            if of_class.is_empty() {
+                let classes = select(&whole_classes, &|other| class_of(other) != class);
+                scatter_of_nearest(bench, LeaveOut::Class, [classes], LEAST_SCATTER)
+            } else {
+                let circles = [of_class, select(&judged, &others)];
+                scatter_of_nearest(bench, leave_out, circles, LEAST_SCATTER)
+            }
         });
         let predicted = row.measurement.tokens_per_s * (-one.log_error).exp();
         let spread = (QUANTILE_90 * one.sigma.hypot(scatter)).exp();

@@ -26,7 +26,7 @@ pub struct Validate {
     /// Measurement files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Refit without each model, or each device, and judge what the fit had not seen (minutes)
+    /// Refit without each model, device or class of backends, and judge what the fit had not seen (minutes)
     #[arg(long, value_enum, value_name = "WHAT")]
     leave_out: Option<What>,
     /// How many of the worst rows to show
@@ -48,6 +48,7 @@ pub struct Validate {
 enum What {
     Model,
     Device,
+    Class,
 }
 
 impl Validate {
@@ -58,6 +59,7 @@ impl Validate {
         let leave_out = self.leave_out.map(|what| match what {
             What::Model => LeaveOut::Model,
             What::Device => LeaveOut::Device,
+            What::Class => LeaveOut::Class,
         });
         let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(Failure::new)?;
         let text = match self.format.setting() {
