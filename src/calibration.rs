@@ -44,6 +44,8 @@ pub enum FactorId {
     Memory,
     /// Share of that which one core draws.
     CoreShare,
+    /// Share of that which is left where memory lies in two domains, sockets or dies, and half of the reads cross from one to the other.
+    Interconnect,
     /// `U_compute` of matrices in one block type.
     Compute(Phase, BlockType),
     /// Utilization of the arithmetic by attention.
@@ -56,7 +58,7 @@ pub enum FactorId {
 
 impl FactorId {
     /// How many there are.
-    pub const COUNT: usize = 8 + 2 * BlockType::COUNT;
+    pub const COUNT: usize = 9 + 2 * BlockType::COUNT;
 
     /// A dense index below [`FactorId::COUNT`].
     #[must_use]
@@ -65,17 +67,18 @@ impl FactorId {
         match self {
             Self::Memory => 0,
             Self::CoreShare => 1,
-            Self::Attention(phase) => 2 + phase as usize,
-            Self::Operation(phase) => 4 + phase as usize,
-            Self::Pass(phase) => 6 + phase as usize,
-            Self::Compute(phase, block_type) => 8 + phase as usize * BlockType::COUNT + block_type as usize,
+            Self::Interconnect => 2,
+            Self::Attention(phase) => 3 + phase as usize,
+            Self::Operation(phase) => 5 + phase as usize,
+            Self::Pass(phase) => 7 + phase as usize,
+            Self::Compute(phase, block_type) => 9 + phase as usize * BlockType::COUNT + block_type as usize,
         }
     }
 
     /// Every factor, in the order of [`FactorId::index`].
     pub fn all() -> impl Iterator<Item = Self> {
         let phases = [Phase::Prefill, Phase::Decode];
-        [Self::Memory, Self::CoreShare]
+        [Self::Memory, Self::CoreShare, Self::Interconnect]
             .into_iter()
             .chain(phases.map(Self::Attention))
             .chain(phases.map(Self::Operation))
@@ -105,6 +108,7 @@ impl fmt::Display for FactorId {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::CoreShare => f.write_str("core-share"),
+            Self::Interconnect => f.write_str("interconnect"),
             Self::Compute(phase, block_type) => write!(f, "{}.compute.{}", phase.name(), block_type.name()),
             Self::Attention(phase) => write!(f, "{}.attention", phase.name()),
             Self::Operation(phase) => write!(f, "{}.operation", phase.name()),
@@ -375,8 +379,10 @@ impl Calibration {
         for value in values.iter_mut().filter(|value| value.is_nan()) {
             *value = 0.0;
         }
-        if values[FactorId::CoreShare.index()] == 0.0 {
-            values[FactorId::CoreShare.index()] = 1.0;
+        for share in [FactorId::CoreShare, FactorId::Interconnect] {
+            if values[share.index()] == 0.0 {
+                values[share.index()] = 1.0;
+            }
         }
         let mut covariance = Box::new([[0.0; FactorId::COUNT]; FactorId::COUNT]);
         for (at, error) in errors.iter().enumerate() {

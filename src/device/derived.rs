@@ -156,6 +156,7 @@ impl Memory {
             capacity: renamed(&self.capacity),
             usable: renamed(&self.usable),
             bandwidth: renamed(&self.bandwidth),
+            domains: self.domains.as_ref().map(renamed),
         }
     }
 }

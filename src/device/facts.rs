@@ -71,6 +71,7 @@ impl<'a> Collector<'a, '_> {
         self.add("capacity", &memory.capacity);
         self.add("usable", &memory.usable);
         self.add("bandwidth", &memory.bandwidth);
+        self.add("domains", memory.domains.as_ref());
     }
 
     fn backend(&mut self, backend: &'a Backend) {

@@ -198,8 +198,10 @@ pub struct Memory {
     pub capacity: Sourced<Bytes>,
     /// What system and desktop leave to users.
     pub usable: Sourced<Bytes>,
-    /// Nominal bandwidth, bus width x transfer rate.
+    /// Nominal bandwidth, bus width x transfer rate, of all domains together.
     pub bandwidth: Sourced<ByteRate>,
+    /// Domains that it lies in (sockets, or dies joined in one package), each with its part of the bandwidth; one if not stated.
+    pub domains: Option<Sourced<u64>>,
 }
 
 /// A setting of the whole device that trades speed for power.

@@ -1,7 +1,7 @@
 //! How sure the ratio of two predictions is, whose errors are partly the same.
 
 use super::interval::OUTSIDE_SIGMA;
-use super::latency::Terms;
+use super::latency::{Machine, Terms};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::scenario::Scenario;
@@ -16,16 +16,21 @@ struct Sensitivities<'a> {
 }
 
 impl<'a> Sensitivities<'a> {
-    fn new(calibration: &'a Calibration, terms: &Terms, core_share_sensitivity: f64, total: f64) -> Self {
+    fn new(machine: &Machine<'a>, terms: &Terms, total: f64) -> Self {
         let mut of = [0.0; FactorId::COUNT];
         for (term, contribution) in terms.contributions() {
             let share = contribution / total;
             of[term.factor.index()] += term.factor.sign() * share;
             if term.factor == FactorId::Memory {
-                of[FactorId::CoreShare.index()] -= core_share_sensitivity * share;
+                for (factor, sensitivity) in machine.bandwidth_sensitivities() {
+                    of[factor.index()] -= sensitivity * share;
+                }
             }
         }
-        Self { calibration, of }
+        Self {
+            calibration: machine.calibration,
+            of,
+        }
     }
 
     /// `sᵀ C s` for the factors' covariance `C`.
@@ -45,9 +50,8 @@ fn sensitivities<'a>((scenario, prediction): Predicted<'_, 'a>, phase: Phase, to
         .parts(scenario)
         .iter()
         .map(|part| {
-            let core_share_sensitivity = part.machine.core_share_sensitivity;
             let terms = part.terms(phase, scenario);
-            Sensitivities::new(part.machine.calibration, &terms, core_share_sensitivity, total)
+            Sensitivities::new(&part.machine, &terms, total)
         })
         .collect()
 }

@@ -128,27 +128,33 @@ fn the_pool_fits_what_the_law_made_and_a_device_unseen_takes_its_class() {
 #[test]
 fn shares_are_the_derivatives_of_the_law() {
     let catalog = Catalog::builtin();
-    let kept = made_up(&catalog, "pi5", 1.0);
-    let bench = Bench::new(
-        &catalog,
-        Measurements {
-            kept,
-            left_out: Vec::new(),
-        },
-    );
-    let device = catalog.device("pi5").unwrap();
-    let calibration = catalog
-        .calibration_for(&device.value, BackendKind::Cpu, &Choice::Best)
-        .unwrap();
-    for row in &bench.rows {
-        let point = row.point().unwrap();
-        let (_, gradient) = point.log_error_and_gradient(&calibration.value);
-        for (factor, derivative) in gradient {
-            let numeric = numeric_gradient(&calibration.value, factor, |calibration| point.log_error(calibration));
-            assert!(
-                (derivative - numeric).abs() < 1e-5,
-                "{factor}: {derivative} but {numeric}"
-            );
+    for (id, needs) in [
+        ("pi5", FactorId::CoreShare),
+        ("2x-xeon-e5-2690-v4", FactorId::Interconnect),
+    ] {
+        let kept = made_up(&catalog, id, 1.0);
+        let bench = Bench::new(
+            &catalog,
+            Measurements {
+                kept,
+                left_out: Vec::new(),
+            },
+        );
+        let device = catalog.device(id).unwrap();
+        let calibration = catalog
+            .calibration_for(&device.value, BackendKind::Cpu, &Choice::Best)
+            .unwrap();
+        for row in &bench.rows {
+            let point = row.point().unwrap();
+            let (_, gradient) = point.log_error_and_gradient(&calibration.value);
+            assert!(gradient.iter().any(|(factor, _)| *factor == needs), "{id}");
+            for (factor, derivative) in gradient {
+                let numeric = numeric_gradient(&calibration.value, factor, |calibration| point.log_error(calibration));
+                assert!(
+                    (derivative - numeric).abs() < 1e-5,
+                    "{factor}: {derivative} but {numeric}"
+                );
+            }
         }
     }
 }

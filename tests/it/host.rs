@@ -83,6 +83,15 @@ fn a_virtual_machine_is_no_catalogue_device_and_says_what_is_assumed() {
 }
 
 #[test]
+fn memory_lies_in_as_many_domains_as_there_are_sockets_with_memory() {
+    let domains = |tree: &str| detect(tree).device.memory.domains.map(|domains| domains.value);
+    assert_eq!(domains("two-sockets"), Some(2));
+    // Its kernel cuts the memory of the one socket into eight nodes.
+    assert_eq!(domains("fake-nodes"), None);
+    assert_eq!(domains("virtual-xeon"), None);
+}
+
+#[test]
 fn a_graphics_card_joins_the_machine_that_carries_it() {
     let host = detect("ryzen-4090");
     assert_eq!(host.device.like.as_deref(), Some("ryzen-9-7950x"));

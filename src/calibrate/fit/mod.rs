@@ -167,8 +167,10 @@ fn residual(point: &Point<'_>, calibration: &Calibration) -> Residual {
             streamed += share;
         }
     }
-    if machine.core_share_sensitivity > 0.0 {
-        derivatives.push((FactorId::CoreShare, streamed * machine.core_share_sensitivity));
+    for (factor, sensitivity) in machine.bandwidth_sensitivities() {
+        if sensitivity > 0.0 {
+            derivatives.push((factor, streamed * sensitivity));
+        }
     }
     Residual {
         value: (seconds / point.seconds).ln(),

@@ -159,7 +159,7 @@ impl Pool {
         };
         let solution = minimise(&problem)?;
         let mut measured: BTreeSet<FactorId> = used.into_iter().flatten().collect();
-        measured.extend([FactorId::Memory, FactorId::CoreShare]);
+        measured.extend([FactorId::Memory, FactorId::CoreShare, FactorId::Interconnect]);
         for phase in [Phase::Prefill, Phase::Decode] {
             measured.extend([
                 FactorId::Attention(phase),

@@ -47,6 +47,12 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
             class: 0.6,
             device: 0.4,
         },
+        FactorId::Interconnect => Prior {
+            mean: 0.7,
+            root: 0.6,
+            class: 0.4,
+            device: 0.2,
+        },
         FactorId::Compute(Phase::Prefill, _) => compute(0.30),
         FactorId::Compute(Phase::Decode, _) => compute(0.25),
         FactorId::Attention(Phase::Prefill) => Prior {

@@ -99,6 +99,13 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
             number::significant(machine.calibration.factor(FactorId::CoreShare), 3)
         );
     }
+    if machine.halves_memory() {
+        line!(
+            text,
+            "  memory lies in several domains, which leaves {} of the bandwidth (factor interconnect)",
+            number::significant(machine.calibration.factor(FactorId::Interconnect), 3)
+        );
+    }
     text.push('\n');
     text
 }

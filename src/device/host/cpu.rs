@@ -156,6 +156,7 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
             capacity: sourced(nothing, "bandwidth"),
             usable: sourced(nothing, "bandwidth"),
             bandwidth: sourced(bandwidth, "bandwidth"),
+            domains: machine.memory_domains().map(|count| sourced(count, "topology")),
         },
         storage_bandwidth: disk.map(|&rate| sourced(rate, "disk")),
         network_bandwidth: None,

@@ -38,6 +38,8 @@ pub(super) struct Machine {
     pub(super) available: Option<f64>,
     /// Last-level cache, bytes, all of its instances.
     pub(super) last_level_cache: Option<f64>,
+    /// Nodes of memory that the kernel tells apart.
+    nodes: usize,
     /// Kind of the first disk: a key of the data file's `[storage]`.
     pub(super) disk: Option<&'static str>,
     /// NVIDIA cards by the driver's names.
@@ -57,6 +59,7 @@ impl Machine {
         machine.read_meminfo(&text(root, "proc/meminfo").unwrap_or_default());
         machine.read_memory_limit(root);
         machine.read_topology(root);
+        machine.nodes = text(root, "sys/devices/system/node/online").map_or(0, |list| cpu_list(&list).len());
         machine.performance = text(root, "sys/devices/cpu_core/cpus")
             .map(|list| cpu_list(&list))
             .unwrap_or_default();
@@ -159,6 +162,17 @@ impl Machine {
             self.memory = Some(memory.min(limit));
             self.available = self.available.map(|available| available.min(limit));
         }
+    }
+
+    /// Sockets whose processors have memory of their own; none if there is one.
+    ///
+    /// Neither count alone will do: a Raspberry Pi's kernel may cut one memory into several nodes, and some kernels call each cluster of a
+    /// processor a package.
+    pub(super) fn memory_domains(&self) -> Option<u64> {
+        let cores = self.processors.iter().filter_map(|processor| processor.core);
+        let packages: BTreeSet<u32> = cores.map(|(package, _)| package).collect();
+        let domains = packages.len().min(self.nodes);
+        (domains > 1).then_some(domains as u64)
     }
 
     fn read_topology(&mut self, root: &Path) {

@@ -304,6 +304,7 @@ fn median_device(
             capacity: sourced(Bytes(capacity), CLASS),
             usable: sourced(Bytes(capacity * usable), CLASS),
             bandwidth: sourced(ByteRate(bandwidth), CLASS),
+            domains: None,
         },
         storage_bandwidth: None,
         network_bandwidth: None,

@@ -17,6 +17,8 @@ pub(crate) struct Rates {
     bf16_multiplies: bool,
     all_cores: f64,
     online_cores: f64,
+    /// How often memory is cut in two domains, `log2 domains`: `d ln bandwidth_share / d ln interconnect`.
+    halvings: f64,
     /// The mode's clock over the full one.
     clock_ratio: f64,
 }
@@ -27,10 +29,10 @@ impl Rates {
             .and_then(|mode| mode.clocks.get(&kind))
             .zip(backend.clock.as_ref())
             .map_or(1.0, |(mode, full)| mode.value / full.value);
-        let nominal = backend.memory.as_ref().unwrap_or(&device.memory).bandwidth.value;
+        let memory = backend.memory.as_ref().unwrap_or(&device.memory);
         let bandwidth = mode
             .and_then(|mode| mode.bandwidth.as_ref())
-            .map_or(nominal, |bandwidth| bandwidth.value)
+            .map_or(memory.bandwidth.value, |bandwidth| bandwidth.value)
             .get();
         let all_cores = backend.cores.value.max(1) as f64;
         let online_cores = mode
@@ -57,6 +59,10 @@ impl Rates {
             bf16_multiplies: bf16.is_some(),
             all_cores,
             online_cores,
+            halvings: memory
+                .domains
+                .as_ref()
+                .map_or(0.0, |domains| (domains.value as f64).log2()),
             clock_ratio,
         }
     }
@@ -74,12 +80,12 @@ pub struct Machine<'a> {
     pub calibration: &'a Calibration,
     /// Nominal bandwidth in the power mode, bytes per second.
     pub bandwidth: f64,
-    /// Share of the saturated bandwidth that the threads draw.
+    /// Share of it that the threads draw, and that memory in several domains leaves.
     pub bandwidth_share: f64,
     /// What a streamed byte takes, `1 / (bandwidth · bandwidth_share · U_memory)`, seconds.
     pub s_per_byte: f64,
-    /// `d ln bandwidth_share / d ln core_share`, for the uncertainty.
-    pub core_share_sensitivity: f64,
+    /// `d ln bandwidth_share / d ln core_share`.
+    core_share_sensitivity: f64,
     /// Slow-down of fixed costs in the power mode, clock over mode's clock.
     pub overhead_scale: f64,
     rates: Rates,
@@ -150,11 +156,12 @@ impl<'a> Machine<'a> {
             bandwidth,
             all_cores,
             online_cores,
+            halvings,
             clock_ratio,
             ..
         } = rates;
         let on_cpu = rates.on_cpu();
-        let (cores, bandwidth_share, core_share_sensitivity) = if on_cpu {
+        let (cores, mut bandwidth_share, core_share_sensitivity) = if on_cpu {
             let threads = threads.or(calibration.file.threads);
             let threads = threads.map_or(online_cores, |threads| (threads as f64).min(online_cores));
             let (share, sensitivity) = saturation(threads * calibration.factor(FactorId::CoreShare));
@@ -162,6 +169,9 @@ impl<'a> Machine<'a> {
         } else {
             (online_cores, 1.0, 0.0)
         };
+        if halvings > 0.0 {
+            bandwidth_share *= calibration.factor(FactorId::Interconnect).powf(halvings);
+        }
         let core_ratio = cores / all_cores;
         Self {
             calibration,
@@ -175,6 +185,22 @@ impl<'a> Machine<'a> {
             core_ratio,
             part,
         }
+    }
+
+    /// The factors that bound the bandwidth besides [`FactorId::Memory`], and `d ln bandwidth_share / d ln factor` of each.
+    #[must_use]
+    #[inline]
+    pub const fn bandwidth_sensitivities(&self) -> [(FactorId, f64); 2] {
+        [
+            (FactorId::CoreShare, self.core_share_sensitivity),
+            (FactorId::Interconnect, self.rates.halvings),
+        ]
+    }
+
+    /// Whether memory lies in more than one domain.
+    #[must_use]
+    pub fn halves_memory(&self) -> bool {
+        self.rates.halvings > 0.0
     }
 
     /// The arithmetic that multiplies weights of a block type in a phase.

@@ -4,7 +4,7 @@
 //! For a pass over `n` tokens at a context of `c` positions, with the device's bandwidth `B` and its peaks `P`:
 //!
 //! ```text
-//! stream = (weight bytes + KV bytes + activation bytes) / (B · U_memory · g(threads))
+//! stream = (weight bytes + KV bytes + activation bytes) / (B · U_memory · g(threads) · U_interconnect^log2(domains))
 //! arithmetic = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
 //!            + n · attention FLOPs(c) / (P · U_attention(phase))
 //! fixed = operations · t_operation(phase) + t_pass(phase)
@@ -16,7 +16,8 @@
 //! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it; the
 //! root of the sum of squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
 //!
-//! `g(threads)` is the share of the saturated bandwidth that so many cores draw. A mixture of experts streams the experts that
+//! `g(threads)` is the share of the saturated bandwidth that so many cores draw. Where memory lies in two domains (two sockets, or two
+//! dies in a package), `U_interconnect` of the bandwidth is left: half of the reads cross from one to the other. A mixture of experts streams the experts that
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
 
 mod machine;

@@ -34,8 +34,10 @@ impl Share {
     }
 }
 
-/// The most factors that a phase can have.
-const MOST_SHARES: usize = 24;
+/// The most factors that terms of a phase can have.
+const MOST_TERM_SHARES: usize = 24;
+/// The same, and the factors of the bandwidth.
+const MOST_SHARES: usize = MOST_TERM_SHARES + 2;
 
 /// The terms of a phase while they are added up.
 #[derive(Debug)]
@@ -77,8 +79,10 @@ impl Tally {
             Some(share) => share.seconds += new.seconds,
             None => {
                 // Of a file with more block types than there is room for, the last speaks for the rest.
-                if let Err(full) = self.shares.try_push(new) {
-                    self.shares[MOST_SHARES - 1].seconds += full.element().seconds;
+                if self.shares.len() < MOST_TERM_SHARES {
+                    self.shares.push(new);
+                } else {
+                    self.shares[MOST_TERM_SHARES - 1].seconds += new.seconds;
                 }
             }
         }
@@ -96,6 +100,13 @@ impl Tally {
         for share in &mut self.shares[ARITHMETIC..] {
             share.seconds *= -arithmetic;
         }
+        // What a core draws, and what crosses between domains, goes into the time by way of the bandwidth.
+        for (factor, sensitivity) in machine.bandwidth_sensitivities() {
+            if sensitivity > 0.0 {
+                // There is room for both.
+                let _ = self.shares.try_push(Share::of(factor, -streamed * sensitivity));
+            }
+        }
         let mut variance = 0.0;
         let mut before: &[Share] = &[];
         for (at, share) in self.shares.iter().enumerate() {
@@ -107,12 +118,9 @@ impl Tally {
             variance += share.seconds * (share.seconds * covariances[share.factor] + 2.0 * others);
             before = &self.shares[..=at];
         }
-        // What a core draws goes into the time by way of the bandwidth.
-        let core_share = streamed * machine.core_share_sensitivity;
-        let of_core_share = machine.calibration.covariance(FactorId::CoreShare, FactorId::CoreShare);
         Summary {
             totals,
-            variance: variance + core_share * core_share * of_core_share,
+            variance,
             peak: self.peak,
         }
     }

@@ -57,6 +57,31 @@ fn close(value: f64, by_hand: f64) {
 const FOUR_THREADS: f64 = 0.989_603_837_292_894;
 
 #[test]
+fn each_halving_of_the_memory_costs_what_crosses() {
+    let sums = sums(1.0);
+    let text = CALIBRATION.replace(
+        "core-share =",
+        "interconnect = { value = 0.8, error = 0.1 }\ncore-share =",
+    );
+    let calibration = Calibration::parse("test", &text).unwrap();
+    let streamed = |domains: u64| {
+        let stated = format!(
+            "bandwidth = {{ value = \"20 GB/s\", source = \"made-up\" }}\ndomains = {{ value = {domains}, source = \"made-up\" }}"
+        );
+        let stated = DEVICE.replacen("bandwidth = { value = \"20 GB/s\", source = \"made-up\" }", &stated, 1);
+        let device = Device::parse("test-board", &stated).unwrap();
+        let work = Workload::default();
+        let scenario = Scenario::new(&sums, &device, None, "q4_k_m".parse().unwrap(), None, work).unwrap();
+        let summary = summary(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
+        (summary.totals.memory_s, summary.variance)
+    };
+    let (one, two, four) = (streamed(1), streamed(2), streamed(4));
+    close(two.0, one.0 / 0.8);
+    close(four.0, one.0 / 0.64);
+    assert!(one.1 < two.1 && two.1 < four.1, "{one:?} {two:?} {four:?}");
+}
+
+#[test]
 fn a_token_sees_what_the_window_leaves() {
     // 1, 2, 3, 4
     assert_eq!(mean_visible(f64::INFINITY, 0.0, 4.0), 2.5);
