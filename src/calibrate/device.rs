@@ -3,7 +3,7 @@
 use super::bench::{Bench, Row};
 use super::fit::device::{DeviceFit, fit};
 use super::fit::{FitError, Point, weight_of_spread};
-use super::leave_out::{Judged, LeaveOut, median_error, scatter};
+use super::leave_out::{Judged, LeaveOut, median_error, scatter_of_nearest};
 use super::measurement::Phase;
 use super::publish::{self, LEAST_SCATTER, round};
 use crate::calibration::{Calibration, CalibrationFile, Origin, PhaseQuality};
@@ -96,7 +96,6 @@ fn quality(
     class: &Calibration,
 ) -> Result<BTreeMap<Phase, PhaseQuality>, FitError> {
     let left_out = leave_model_out(bench, points, class)?;
-    let key = |judged: &Judged| LeaveOut::Model.key(bench, &bench.rows[judged.row]);
     Ok([Phase::Prefill, Phase::Decode]
         .into_iter()
         .map(|phase| {
@@ -109,7 +108,10 @@ fn quality(
             let quality = PhaseQuality {
                 points: points.iter().filter(|point| point.phase == phase).count() as u64,
                 scatter: if own {
-                    round(scatter(&judged, key, LEAST_SCATTER), 3)
+                    round(
+                        scatter_of_nearest(bench, LeaveOut::Model, [judged.clone()], LEAST_SCATTER),
+                        3,
+                    )
                 } else {
                     class.quality(phase).scatter
                 },

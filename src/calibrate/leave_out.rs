@@ -99,51 +99,60 @@ fn fold(bench: &Bench, leave_out: LeaveOut, key: &str, rows: &[usize]) -> Result
 /// Standard normal quantile of a two-sided 90 % interval.
 pub const QUANTILE_90: f64 = 1.645;
 
-/// With fewer models (or devices) than this left out in turn, their errors have no 90th percentile.
-const ENOUGH_GROUPS: usize = 9;
+/// With fewer than this there is no 90th percentile.
+const ENOUGH: usize = 9;
 
-/// The [`scatter`] of the first of these circles of rows, from near to wide, that enough models (or devices) were left out of; of the
-/// widest if none is.
+impl LeaveOut {
+    /// What errs by itself: with a device (or class) left out all of its rows err together and count as one; with a model left out, every
+    /// row counts, since a device has few models and rows at other depths, prompts and formats err apart.
+    fn unit<'a>(self, bench: &'a Bench, judged: &Judged) -> (&'a str, usize) {
+        let key = self.key(bench, &bench.rows[judged.row]);
+        match self {
+            Self::Model => (key, judged.row),
+            Self::Device | Self::Class => (key, 0),
+        }
+    }
+}
+
+/// The [`scatter`] of the first of these circles of rows, from near to wide, that has enough that errs by itself; of the widest if none
+/// has.
 pub fn scatter_of_nearest(
     bench: &Bench,
     leave_out: LeaveOut,
     circles: impl IntoIterator<Item = Vec<Judged>>,
     least: f64,
 ) -> f64 {
-    let key = |judged: &Judged| leave_out.key(bench, &bench.rows[judged.row]);
+    let unit = |judged: &Judged| leave_out.unit(bench, judged);
     let mut nearest = Vec::new();
     for circle in circles {
-        let keys: BTreeSet<&str> = circle.iter().map(key).collect();
-        let enough = keys.len() >= ENOUGH_GROUPS;
+        let units: BTreeSet<(&str, usize)> = circle.iter().map(unit).collect();
         nearest = circle;
-        if enough {
+        if units.len() >= ENOUGH {
             break;
         }
     }
-    scatter(&nearest, key, least)
+    scatter(&nearest, unit, least)
 }
 
-/// The scatter beside the uncertainty of the factors with which the next model (or device) falls into its intervals 9 times out of
-/// 10; at least `least`, since a few lucky rows prove nothing. `key` names what a row was left out with.
-///
-/// Every model (or device) that was left out counts as one, however many rows it has: its rows err together.
+/// The scatter beside the uncertainty of the factors with which the next unit, as `unit` tells them apart, falls into its intervals 9
+/// times out of 10; at least `least`, since a few lucky rows prove nothing. A unit counts once, however many rows it has.
 #[must_use]
-pub fn scatter<'a>(judged: &[Judged], key: impl Fn(&Judged) -> &'a str, least: f64) -> f64 {
-    let mut rows_of: BTreeMap<&str, usize> = BTreeMap::new();
+pub fn scatter<U: Ord>(judged: &[Judged], unit: impl Fn(&Judged) -> U, least: f64) -> f64 {
+    let mut rows_of: BTreeMap<U, usize> = BTreeMap::new();
     for one in judged {
-        *rows_of.entry(key(one)).or_default() += 1;
+        *rows_of.entry(unit(one)).or_default() += 1;
     }
-    // The extra deviation that each row needs to be just covered, and the share of its group that it stands for.
+    // The extra deviation that each row needs to be just covered, and the share of its unit that it stands for.
     let mut needed: Vec<(f64, f64)> = judged
         .iter()
         .map(|one| {
             let extra = (one.log_error / QUANTILE_90).powi(2) - one.sigma.powi(2);
-            let rows = rows_of[key(one)];
+            let rows = rows_of.get(&unit(one)).copied().unwrap_or(1);
             (extra.max(0.0).sqrt(), 1.0 / rows as f64)
         })
         .collect();
     needed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // The conservative rank of conformal prediction: one more group than there are.
+    // The conservative rank of conformal prediction: one more unit than there are.
     let rank = 0.9 * (rows_of.len() + 1) as f64;
     let mut passed = 0.0;
     let covering = needed.iter().find(|(_, share)| {
