@@ -57,8 +57,8 @@ fn sensitivities<'a>((scenario, prediction): Predicted<'_, 'a>, phase: Phase, to
 }
 
 /// Of the scatter about a prediction, what is left about the mean of one model in one precision on one device, at other threads, depths
-/// and prompts: with their model left out, the 90th percentile of the published measurements' errors falls from 32 to 15 % in decode
-/// and from 53 to 24 % in prefill.
+/// and prompts: with their model left out, the 90th percentile of the published measurements' errors falls from 37 to 15 % in decode
+/// and from 69 to 28 % in prefill.
 const OWN_SCATTER: f64 = 0.5;
 
 /// The standard deviation of `ln(measured ratio / predicted ratio)` of the times of a phase in two scenarios; none where one lacks

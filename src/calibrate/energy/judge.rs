@@ -9,10 +9,11 @@ fn key(leave_out: LeaveOut, point: &Point) -> &str {
     match leave_out {
         LeaveOut::Model => &point.model,
         LeaveOut::Device => &point.member.device,
+        LeaveOut::Class => &point.member.class,
     }
 }
 
-/// Refits without each model or device in turn and judges the points that were left out, with `row` their index.
+/// Refits without each model, device or class in turn and judges the points that were left out, with `row` their index.
 ///
 /// # Errors
 /// [`FitError`] of the first fit that fails.
@@ -23,7 +24,7 @@ pub fn judge(points: &[Point], leave_out: LeaveOut) -> Result<Vec<Judged>, FitEr
         let pool = Pool::fit(points.iter().filter(|point| key(leave_out, point) != left_out))?;
         for (row, point) in points.iter().enumerate() {
             if key(leave_out, point) == left_out {
-                let estimate = pool.estimate(&point.member, leave_out == LeaveOut::Device);
+                let estimate = pool.estimate(&point.member, leave_out != LeaveOut::Model);
                 let (log_error, sigma) = pool.log_error(point, &estimate);
                 judged.push(Judged { row, log_error, sigma });
             }

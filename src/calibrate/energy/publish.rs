@@ -53,7 +53,7 @@ pub fn publish(points: &[Point], classes: &BTreeSet<Member>) -> Result<PowerFile
                 compute,
                 memory,
                 covariance: estimate.covariance.map(|row| row.map(|value| round(value, 4))),
-                scatter: round(scatter(&wider, LEAST_SCATTER), 3),
+                scatter: round(scatter(&wider, |one| one.row, LEAST_SCATTER), 3),
                 held_out_error: median_error(&own).map(|error| round(error, 3)),
                 points: own.len() as u64,
             };
@@ -142,7 +142,7 @@ fn summary(points: &[Point], judged: &[Judged]) -> Grid {
             .filter(|other| device == "all" || points[other.row].member.device != device)
             .copied()
             .collect();
-        let scatter = scatter(&others, LEAST_SCATTER);
+        let scatter = scatter(&others, |one| one.row, LEAST_SCATTER);
         let covered = group
             .iter()
             .filter(|one| one.log_error.abs() <= QUANTILE_90 * one.sigma.hypot(scatter))
