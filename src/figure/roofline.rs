@@ -61,7 +61,7 @@ fn multiplying<'a>(terms: &'a Terms, machine: &'a Machine<'_>) -> impl Iterator<
         .iter()
         .filter_map(|term| match (term.kind, term.factor) {
             (TermKind::Multiply, FactorId::Compute(phase, block)) => {
-                Some((machine.arithmetic(phase, block).name(), term.rate))
+                Some((machine.unit(phase, block).name(), term.rate))
             }
             _ => None,
         })

@@ -135,7 +135,7 @@ fn row(term: &Term, phase: Phase, machine: &Machine<'_>, share: f64) -> [String;
                 FactorId::Compute(of, block_type) => (
                     format!("multiply {block_type}"),
                     number::flops(term.amount),
-                    format!("{rate} {}", machine.arithmetic(of, block_type).name()),
+                    format!("{rate} {}", machine.unit(of, block_type).name()),
                 ),
                 _ => ("multiply".to_owned(), number::flops(term.amount), rate),
             }

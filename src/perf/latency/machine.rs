@@ -6,6 +6,31 @@ use crate::device::{Arithmetic, Backend, BackendKind, Device, PowerMode};
 use crate::quant::BlockType;
 use crate::scenario::Scenario;
 
+/// What multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The units of an arithmetic whose peak the data sheet states.
+    Peak(Arithmetic),
+    /// The cores of a GPU that multiply a matrix with one vector, at [`OPERATIONS_PER_CYCLE`].
+    Cores,
+}
+
+impl Unit {
+    /// The name of the arithmetic, or `cores`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peak(arithmetic) => arithmetic.name(),
+            Self::Cores => "cores",
+        }
+    }
+}
+
+/// Operations per core and cycle of which the matrix-vector kernels of a GPU reach a share: the unit of that share. It is what most
+/// cores do in FP32; those with half the lanes (NVIDIA's of Volta, Turing and the A100, AMD's before RDNA 3) unpack and multiply
+/// blocks no slower, since they issue as many instructions.
+const OPERATIONS_PER_CYCLE: f64 = 256.0;
+
 /// What a backend states in a power mode, whatever its threads and its calibration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rates {
@@ -13,6 +38,8 @@ pub(crate) struct Rates {
     bandwidth: f64,
     /// Dense peaks of all cores, by [`Arithmetic`]; those not stated fall back to wider ones.
     peaks: [f64; 4],
+    /// [`Unit::Cores`] of all cores; FP32's peak where no clock is stated.
+    core_operations: f64,
     fp16_multiplies: bool,
     bf16_multiplies: bool,
     all_cores: f64,
@@ -46,6 +73,7 @@ impl Rates {
         };
         let (fp32, fp16, bf16) = (peak(Arithmetic::Fp32), peak(Arithmetic::Fp16), peak(Arithmetic::Bf16));
         let widest = fp32.or(fp16).unwrap_or(f64::NAN);
+        let clock = backend.clock.as_ref().map(|clock| clock.value.get() * clock_ratio);
         Self {
             kind,
             bandwidth,
@@ -55,6 +83,7 @@ impl Rates {
                 bf16.unwrap_or(widest),
                 peak(Arithmetic::Int8).or(fp16).unwrap_or(widest),
             ],
+            core_operations: clock.map_or(widest, |clock| OPERATIONS_PER_CYCLE * all_cores * clock),
             fp16_multiplies: fp16.is_some(),
             bf16_multiplies: bf16.is_some(),
             all_cores,
@@ -203,25 +232,27 @@ impl<'a> Machine<'a> {
         self.rates.halvings > 0.0
     }
 
-    /// The arithmetic that multiplies weights of a block type in a phase.
+    /// What multiplies weights of a block type in a phase.
     ///
     /// A CPU turns activations into 8-bit blocks and takes integer dot products for every quantised type. A GPU does so in
-    /// prefill where its kernels use integer matrix units; its matrix-vector kernels of the decode phase are bound by the plain
-    /// arithmetic units that unpack the blocks.
+    /// prefill where its kernels use integer matrix units; its matrix-vector kernels of the decode phase are bound by how fast the
+    /// cores unpack the blocks.
     #[must_use]
     #[inline]
-    pub fn arithmetic(&self, phase: Phase, block_type: BlockType) -> Arithmetic {
+    pub fn unit(&self, phase: Phase, block_type: BlockType) -> Unit {
         let on_cpu = self.rates.on_cpu();
-        match block_type {
+        if !on_cpu && phase == Phase::Decode {
+            return Unit::Cores;
+        }
+        Unit::Peak(match block_type {
             BlockType::F32 => Arithmetic::Fp32,
             BlockType::F16 if on_cpu && !self.rates.fp16_multiplies => Arithmetic::Fp32,
             BlockType::BF16 if on_cpu && !self.rates.bf16_multiplies => Arithmetic::Fp32,
-            _ if !on_cpu && phase == Phase::Decode => Arithmetic::Fp32,
             BlockType::F16 => Arithmetic::Fp16,
             BlockType::BF16 => Arithmetic::Bf16,
             _ if matches!(self.rates.kind, BackendKind::Cpu | BackendKind::Cuda) => Arithmetic::Int8,
             _ => Arithmetic::Fp16,
-        }
+        })
     }
 
     /// The term of streaming `bytes`.
@@ -236,10 +267,14 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The term of `flops` at a utilization of an arithmetic's peak.
+    /// The term of `flops` at a utilization of what a unit could do.
     #[inline]
-    pub(super) fn compute(&self, kind: TermKind, factor: FactorId, arithmetic: Arithmetic, flops: f64) -> Term {
-        let rate = self.rates.peaks[arithmetic as usize] * self.core_ratio;
+    pub(super) fn compute(&self, kind: TermKind, factor: FactorId, unit: Unit, flops: f64) -> Term {
+        let full = match unit {
+            Unit::Peak(arithmetic) => self.rates.peaks[arithmetic as usize],
+            Unit::Cores => self.rates.core_operations,
+        };
+        let rate = full * self.core_ratio;
         Term {
             kind,
             factor,
@@ -252,12 +287,12 @@ impl<'a> Machine<'a> {
     /// The term of attention and recurrences.
     #[inline]
     pub(super) fn attend(&self, phase: Phase, flops: f64) -> Term {
-        let arithmetic = if !self.rates.on_cpu() && phase == Phase::Decode {
-            Arithmetic::Fp32
+        let unit = if !self.rates.on_cpu() && phase == Phase::Decode {
+            Unit::Cores
         } else {
-            Arithmetic::Fp16
+            Unit::Peak(Arithmetic::Fp16)
         };
-        self.compute(TermKind::Attend, FactorId::Attention(phase), arithmetic, flops)
+        self.compute(TermKind::Attend, FactorId::Attention(phase), unit, flops)
     }
 
     /// The term of `count` times a fixed cost.

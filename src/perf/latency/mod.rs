@@ -16,6 +16,8 @@
 //! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it; the
 //! root of the sum of squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
 //!
+//! `P` is the peak of the arithmetic that multiplies; for a token that a GPU decodes, what its cores could do per cycle ([`Unit::Cores`]).
+//!
 //! `g(threads)` is the share of the saturated bandwidth that so many cores draw. Where memory lies in two domains (two sockets, or two
 //! dies in a package), `U_interconnect` of the bandwidth is left: half of the reads cross from one to the other. A mixture of experts streams the experts that
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
@@ -26,8 +28,8 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-pub use machine::Machine;
 pub(crate) use machine::Rates;
+pub use machine::{Machine, Unit};
 pub use summary::Summary;
 pub use term::{Overlap, Term, TermKind, Terms, Totals};
 
@@ -74,9 +76,9 @@ impl<G: Gather> Pass<'_, G> {
             bytes += format.dense_bytes + touched * format.expert_bytes;
             let weights = format.dense_weights + used * format.expert_weights;
             let factor = FactorId::Compute(phase, format.block_type);
-            let arithmetic = machine.arithmetic(phase, format.block_type);
+            let unit = machine.unit(phase, format.block_type);
             let flops = 2.0 * weights * tokens * passes;
-            self.add(machine.compute(TermKind::Multiply, factor, arithmetic, flops));
+            self.add(machine.compute(TermKind::Multiply, factor, unit, flops));
         }
         self.add(machine.stream(TermKind::Weights, bytes * passes));
     }
