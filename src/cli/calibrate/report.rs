@@ -372,7 +372,7 @@ impl Sensors {
             let info = state.sensor.as_ref();
             grid.row([
                 info.map_or("", |info| info.name).to_owned(),
-                info.map_or(String::new(), |info| info.rail.clone()),
+                info.map_or(String::new(), |info| info.rail.to_string()),
                 state
                     .watts
                     .map(|watts| format!("{:.2} W", watts.get()))
