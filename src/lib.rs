@@ -118,6 +118,9 @@ pub mod power;
 pub mod quant;
 pub mod report;
 pub mod scenario;
+pub mod sweep;
+#[cfg(feature = "tables")]
+pub mod table;
 pub mod units;
 
 /// The version of this crate.
