@@ -77,7 +77,10 @@ fn sweeps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
 
     let mut group = criterion.benchmark_group("sweep");
     group.sample_size(10).throughput(Throughput::Elements(space.rows()));
-    for (name, columns) in [("14 typed columns in memory", &few), ("all typed columns in memory", &all)] {
+    for (name, columns) in [
+        ("14 typed columns in memory", &few),
+        ("all typed columns in memory", &all),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let done = in_order(

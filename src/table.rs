@@ -1,9 +1,7 @@
 //! Tables as Parquet. Only this file names polars (feature `tables`).
 
 use crate::output::{Column, Record, Values};
-use crate::sweep::{
-    Batch, Chunk, Data, Done, NO_CODE, NO_COUNT, NO_TRUTH, Rows, Run, RunError, Space, Walk, in_order,
-};
+use crate::sweep::{Batch, Chunk, Data, Done, NO_CODE, NO_COUNT, NO_TRUTH, Rows, Run, RunError, Space, Walk, in_order};
 use polars::prelude::{
     BatchedWriter, BooleanChunked, Categorical32Type, CategoricalChunked, CategoricalMapping, CategoricalPhysical,
     Categories, Column as Series, DataFrame, DataType, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
@@ -50,14 +48,18 @@ fn series(column: &Column, data: Data) -> PolarsResult<Series> {
         Data::Whole(values) => {
             let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
             if values.contains(&NO_COUNT) {
-                let values = values.into_iter().map(|value| (value != NO_COUNT).then(|| whole(value)));
+                let values = values
+                    .into_iter()
+                    .map(|value| (value != NO_COUNT).then(|| whole(value)));
                 Int64Chunked::from_iter_options(name, values).into_column()
             } else {
                 Int64Chunked::from_vec(name, values.into_iter().map(whole).collect()).into_column()
             }
         }
         Data::Truth(values) => {
-            let values = values.into_iter().map(|value| (value != NO_TRUTH).then_some(value == 1));
+            let values = values
+                .into_iter()
+                .map(|value| (value != NO_TRUTH).then_some(value == 1));
             BooleanChunked::from_iter_options(name, values).into_column()
         }
         Data::Text { codes, names } => {
@@ -72,7 +74,10 @@ fn series(column: &Column, data: Data) -> PolarsResult<Series> {
 
 fn frame(batch: Batch) -> PolarsResult<DataFrame> {
     let rows = batch.rows();
-    let columns = batch.into_columns().into_iter().map(|(column, data)| series(column, data));
+    let columns = batch
+        .into_columns()
+        .into_iter()
+        .map(|(column, data)| series(column, data));
     DataFrame::new(rows, columns.collect::<PolarsResult<_>>()?)
 }
 
@@ -134,7 +139,8 @@ fn whole<W: Write + Send>(
             move |walk: &mut Walk<'_>, part: &Rows<'_>| {
                 let batch = batch(walk, part, columns, &|_| true)?;
                 let rows = batch.rows();
-                let groups = frame(batch).and_then(|frame| writer.encode_and_compress(&frame).collect::<Result<Vec<_>, _>>());
+                let groups =
+                    frame(batch).and_then(|frame| writer.encode_and_compress(&frame).collect::<Result<Vec<_>, _>>());
                 Ok((rows, groups))
             }
         },

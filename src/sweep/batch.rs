@@ -120,7 +120,11 @@ impl Batch {
                     },
                 ) => {
                     let new: Vec<u32> = their_names.iter().map(|name| code(&[], names, name)).collect();
-                    codes.extend(theirs.iter().map(|&at| new.get(at as usize).copied().unwrap_or(NO_CODE)));
+                    codes.extend(
+                        theirs
+                            .iter()
+                            .map(|&at| new.get(at as usize).copied().unwrap_or(NO_CODE)),
+                    );
                 }
                 _ => {}
             }

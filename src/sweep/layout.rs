@@ -127,7 +127,9 @@ impl Layout<'_> {
             Pick::Listed(kinds) => kinds.clone(),
         };
         let modes: Vec<Option<&str>> = match &self.asked.power_modes {
-            Pick::All if !device.power_modes.is_empty() => device.power_modes.keys().map(|mode| Some(&**mode)).collect(),
+            Pick::All if !device.power_modes.is_empty() => {
+                device.power_modes.keys().map(|mode| Some(&**mode)).collect()
+            }
             Pick::Own | Pick::All => vec![None],
             Pick::Listed(modes) => modes.iter().map(|mode| Some(mode.trim())).collect(),
         };
@@ -135,7 +137,13 @@ impl Layout<'_> {
             let mut found: Vec<Option<String>> = Vec::new();
             for &mode in &modes {
                 let mut named: Named = vec![hardware.clone()];
-                match Target::new(self.catalog, Arc::clone(device), Some(kind), mode, &self.asked.calibration) {
+                match Target::new(
+                    self.catalog,
+                    Arc::clone(device),
+                    Some(kind),
+                    mode,
+                    &self.asked.calibration,
+                ) {
                     Ok(target) => {
                         // One mode by two spellings is one mode.
                         let mode = target.power_mode().map(str::to_owned);
@@ -215,7 +223,9 @@ impl Layout<'_> {
             // The paper's names stand for mixes that have names of their own.
             Pick::All => {
                 let paper = [Precision::Fp32, Precision::Fp16, Precision::Int8, Precision::Int4];
-                Precision::all().filter(|precision| !paper.contains(precision)).collect()
+                Precision::all()
+                    .filter(|precision| !paper.contains(precision))
+                    .collect()
             }
             Pick::Listed(precisions) => precisions.clone(),
         };
@@ -226,7 +236,8 @@ impl Layout<'_> {
                 Err(error) => {
                     let named = vec![("--model", model.id.clone()), ("--prec", precision.to_string())];
                     let rows = self.inner.saturating_mul(self.lanes.len() as u64);
-                    self.ledger.skip(Reason::NotStored, &model.id, rows, &named, &error.to_string());
+                    self.ledger
+                        .skip(Reason::NotStored, &model.id, rows, &named, &error.to_string());
                 }
             }
         }
@@ -255,7 +266,10 @@ impl Layout<'_> {
                 Ok(_) => found.push(caches),
                 Err(error) => {
                     let named = vec![("--model", model.id.clone()), ("--kv-type", caches.to_string())];
-                    let rows = self.inner.saturating_mul(precisions).saturating_mul(self.lanes.len() as u64);
+                    let rows = self
+                        .inner
+                        .saturating_mul(precisions)
+                        .saturating_mul(self.lanes.len() as u64);
                     let reason = Reason::CacheType(caches.to_string());
                     self.ledger.skip(reason, &model.id, rows, &named, &error.to_string());
                 }
@@ -278,7 +292,8 @@ impl Layout<'_> {
                 let (fitting, beyond): (Vec<u64>, Vec<u64>) = threads.iter().partition(|&&threads| threads <= cores);
                 for threads in beyond {
                     let named = vec![("--threads", threads.to_string()), ("--hw", id.clone())];
-                    self.ledger.skip(Reason::ThreadsBeyondCores, &id, self.inner, &named, &why);
+                    self.ledger
+                        .skip(Reason::ThreadsBeyondCores, &id, self.inner, &named, &why);
                 }
                 fitting.into_iter().map(Some).collect()
             }
@@ -305,7 +320,8 @@ impl Layout<'_> {
             if layers > most {
                 let why = format!("{} has {} layers, and its head is one more", model.id, most - 1);
                 let named = vec![value, ("--model", model.id.clone())];
-                self.ledger.skip(Reason::LayersBeyondModel, &model.id, self.inner, &named, &why);
+                self.ledger
+                    .skip(Reason::LayersBeyondModel, &model.id, self.inner, &named, &why);
             } else if layers < most && !has_host {
                 let why = format!("{id} describes no CPU that could compute the others");
                 let named = vec![value, ("--hw", id.clone())];
@@ -347,7 +363,8 @@ impl Layout<'_> {
             self.named("--backend", kind.name(), there, "no device has it")?;
         }
         for mode in asked.power_modes.listed() {
-            let there = targets().any(|target| matches!(power_mode_of(target.device(), Some(mode.trim())), Ok(Some(_))));
+            let there =
+                targets().any(|target| matches!(power_mode_of(target.device(), Some(mode.trim())), Ok(Some(_))));
             self.named("--power-mode", mode.trim(), there, "no device has it")?;
         }
         for precision in asked.precisions.listed() {
@@ -358,7 +375,12 @@ impl Layout<'_> {
             let there = lots().any(|lot| lot.caches.contains(caches));
             self.named("--kv-type", &caches.to_string(), there, "no model has it")?;
         }
-        self.counts("--threads", asked.threads.listed(), lots().map(|lot| &*lot.threads), "no CPU computes, only GPUs do")?;
+        self.counts(
+            "--threads",
+            asked.threads.listed(),
+            lots().map(|lot| &*lot.threads),
+            "no CPU computes, only GPUs do",
+        )?;
         self.counts(
             "--gpu-layers",
             asked.gpu_layers.listed(),

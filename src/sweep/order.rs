@@ -69,7 +69,8 @@ pub fn sorted(
     match column.values {
         Values::Text(get) => {
             let key = |record: &Record| get(record).map(str::to_owned);
-            let compare = |a: &Option<String>, b: &Option<String>| directed(a.is_none(), b.is_none(), a.cmp(b), descending);
+            let compare =
+                |a: &Option<String>, b: &Option<String>| directed(a.is_none(), b.is_none(), a.cmp(b), descending);
             by(space, run, keep, key, compare, top, progress)
         }
         _ => {

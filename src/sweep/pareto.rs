@@ -241,11 +241,16 @@ mod tests {
         assert_eq!(goal("decode_tokens_per_s"), Ok(("decode_tokens_per_s", Better::High)));
         assert_eq!(goal(" memory_bytes "), Ok(("memory_bytes", Better::Low)));
         assert_eq!(goal("prompt:max"), Ok(("prompt", Better::High)));
-        assert_eq!(goal("decode_tokens_per_s:min"), Ok(("decode_tokens_per_s", Better::Low)));
+        assert_eq!(
+            goal("decode_tokens_per_s:min"),
+            Ok(("decode_tokens_per_s", Better::Low))
+        );
         assert_eq!(goal("prompt"), Err(GoalError::Undirected { name: "prompt" }));
         assert_eq!(goal("model"), Err(GoalError::Text { name: "model" }));
         assert!(matches!(goal("prompt:up"), Err(GoalError::Direction { .. })));
-        assert!(matches!(goal("memory_byte"), Err(GoalError::NoColumn(NoColumn { nearest, .. })) if nearest[0] == "memory_bytes"));
+        assert!(
+            matches!(goal("memory_byte"), Err(GoalError::NoColumn(NoColumn { nearest, .. })) if nearest[0] == "memory_bytes")
+        );
     }
 
     proptest! {

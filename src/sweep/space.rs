@@ -4,6 +4,7 @@ use super::asked::{Asked, Caches};
 use super::skipped::Skipped;
 use crate::catalog::{CatalogError, Entry};
 use crate::decide::{Target, TargetError};
+use crate::device::DerivedError;
 use crate::economy::Terms;
 use crate::model::Model;
 use crate::quant::{NotStored, Precision};
@@ -30,6 +31,9 @@ pub enum SpaceError {
     /// A piece of work that cannot be.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// A device runs at no such clock, or sits in no such machine.
+    #[error(transparent)]
+    Derived(#[from] DerivedError),
     /// No combination is left.
     #[error("there is nothing to sweep: {why}")]
     Nothing {
@@ -47,6 +51,7 @@ impl SpaceError {
         match error {
             TargetError::Catalog(error) => Self::Catalog(error),
             TargetError::Scenario(error) => Self::Scenario(error),
+            TargetError::Derived(error) => Self::Derived(error),
         }
     }
 
@@ -182,7 +187,9 @@ impl Work {
             self.generate.len(),
             self.depth.len(),
         ];
-        lengths.into_iter().fold(1, |rows, length| rows.saturating_mul(length as u64))
+        lengths
+            .into_iter()
+            .fold(1, |rows, length| rows.saturating_mul(length as u64))
     }
 }
 

@@ -36,7 +36,9 @@ fn csv(arguments: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let bytes = output(&format!("{arguments} --format csv"));
     let mut reader = csv::Reader::from_reader(&*bytes);
     let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    let rows = reader
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect());
     (header, rows.collect())
 }
 
@@ -56,9 +58,15 @@ fn text<'a>(header: &[String], row: &'a [String], column: &str) -> &'a str {
 #[test]
 fn a_terminal_shows_the_first_rows_under_the_names_of_the_columns() {
     assert_snapshot!(sweep("--prec q4_0,q8_0 --threads all --depth 0..1024+512 --rows 8"));
-    assert_snapshot!(sweep("--prec all --where fits --sort -weight_bytes --top 3 --format markdown"));
-    assert_snapshot!(sweep("--prec all --pareto weight_bytes,decode_tokens_per_s --columns precision,weight_bytes,decode_tokens_per_s"));
-    assert_snapshot!(sweep("--prec q4_0 --depth 0,512 --format jsonl --columns model,threads,gpu_layers,depth,fits,decode_tokens_per_s"));
+    assert_snapshot!(sweep(
+        "--prec all --where fits --sort -weight_bytes --top 3 --format markdown"
+    ));
+    assert_snapshot!(sweep(
+        "--prec all --pareto weight_bytes,decode_tokens_per_s --columns precision,weight_bytes,decode_tokens_per_s"
+    ));
+    assert_snapshot!(sweep(
+        "--prec q4_0 --depth 0,512 --format jsonl --columns model,threads,gpu_layers,depth,fits,decode_tokens_per_s"
+    ));
     assert_snapshot!(sweep("--where prompt>512"));
 }
 
@@ -107,7 +115,18 @@ fn a_row_is_what_predict_says() {
 #[test]
 fn rows_are_in_the_order_of_the_axes() {
     let (header, rows) = csv(MANY);
-    let axes = ["model", "precision", "hardware", "backend", "power_mode", "cache_type_k", "threads", "prompt", "generate", "depth"];
+    let axes = [
+        "model",
+        "precision",
+        "hardware",
+        "backend",
+        "power_mode",
+        "cache_type_k",
+        "threads",
+        "prompt",
+        "generate",
+        "depth",
+    ];
     let mut seen: Vec<Vec<&str>> = Vec::new();
     for row in &rows {
         seen.push(axes.iter().map(|axis| text(&header, row, axis)).collect());
@@ -121,7 +140,11 @@ fn rows_are_in_the_order_of_the_axes() {
         prefixes.dedup();
         assert_eq!(prefixes.len(), runs, "{}", axes[length - 1]);
     }
-    assert_eq!(seen.iter().collect::<std::collections::BTreeSet<_>>().len(), rows.len(), "no row twice");
+    assert_eq!(
+        seen.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        rows.len(),
+        "no row twice"
+    );
     // On a CPU two numbers of threads, on a GPU one: pi5 has a CPU, the Orin both and three modes... each with 2 · 2 · 2 · 2 of the work.
     let cpu = rows.iter().filter(|row| text(&header, row, "backend") == "cpu").count();
     let gpu = rows.len() - cpu;
@@ -165,7 +188,10 @@ fn kept_rows_are_those_of_which_the_condition_is_true() {
     let expected: Vec<&Vec<String>> = rows.iter().filter(kept).collect();
     assert!(!expected.is_empty() && expected.len() < rows.len());
     let condition = "decode_tokens_per_s>5.3&&memory_bytes<2GiB&&(backend=='cuda'||threads==4)";
-    assert_eq!(csv(&format!("{MANY} --where {condition}")).1.iter().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        csv(&format!("{MANY} --where {condition}")).1.iter().collect::<Vec<_>>(),
+        expected
+    );
 }
 
 #[test]
@@ -178,8 +204,17 @@ fn sorted_rows_are_in_order_and_the_first_are_the_top() {
     rows.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or_else(|| key(a).0.cmp(&key(b).0)));
     assert_eq!(csv(&format!("{MANY} --sort -decode_tokens_per_s")).1, rows);
     assert_eq!(csv(&format!("{MANY} --sort -decode_tokens_per_s --top 7")).1, rows[..7]);
-    rows.sort_by(|a, b| text(&header, a, "power_mode").is_empty().cmp(&text(&header, b, "power_mode").is_empty()).then_with(|| text(&header, a, "power_mode").cmp(text(&header, b, "power_mode"))));
-    let names = |rows: &[Vec<String>]| rows.iter().map(|row| text(&header, row, "power_mode").to_owned()).collect::<Vec<_>>();
+    rows.sort_by(|a, b| {
+        text(&header, a, "power_mode")
+            .is_empty()
+            .cmp(&text(&header, b, "power_mode").is_empty())
+            .then_with(|| text(&header, a, "power_mode").cmp(text(&header, b, "power_mode")))
+    });
+    let names = |rows: &[Vec<String>]| {
+        rows.iter()
+            .map(|row| text(&header, row, "power_mode").to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(&csv(&format!("{MANY} --sort power_mode")).1), names(&rows));
 }
 
@@ -194,7 +229,10 @@ fn the_front_is_what_no_row_is_better_than() {
         ]
     };
     let better = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).all(|(a, b)| *a <= b) && a != b;
-    let there: Vec<&Vec<String>> = rows.iter().filter(|row| point(row).iter().all(|figure| !figure.is_nan())).collect();
+    let there: Vec<&Vec<String>> = rows
+        .iter()
+        .filter(|row| point(row).iter().all(|figure| !figure.is_nan()))
+        .collect();
     let expected: Vec<Vec<String>> = there
         .iter()
         .filter(|row| !there.iter().any(|other| better(point(other), point(row))))
@@ -209,7 +247,13 @@ fn the_front_is_what_no_row_is_better_than() {
 fn a_dry_run_counts_the_rows() {
     let rows = csv(MANY).1.len();
     let told = String::from_utf8(output(&format!("{MANY} --dry-run"))).unwrap();
-    assert!(told.starts_with(&format!("{} rows, about ", edgeprof::output::number::count(rows as f64))), "{told}");
+    assert!(
+        told.starts_with(&format!(
+            "{} rows, about ",
+            edgeprof::output::number::count(rows as f64)
+        )),
+        "{told}"
+    );
 }
 
 /// A space of several chunks, and its rows as CSV with the columns of the axes and the rate.
@@ -246,13 +290,19 @@ fn an_interrupted_sweep_leaves_what_was_done() {
         jobs: NonZeroUsize::MIN,
         stop: &stop,
     };
-    let columns: Vec<_> = COLUMNS.iter().filter(|column| ["depth", "decode_tokens_per_s"].contains(&column.name)).collect();
+    let columns: Vec<_> = COLUMNS
+        .iter()
+        .filter(|column| ["depth", "decode_tokens_per_s"].contains(&column.name))
+        .collect();
     let text = Text {
         format: TextFormat::Csv,
         columns: &columns,
     };
     let mut bytes = Vec::new();
-    let done = write(&space, &run, &text, |_| true, &mut bytes, &mut |_: &Done| stop.store(true, Ordering::Relaxed)).unwrap();
+    let done = write(&space, &run, &text, |_| true, &mut bytes, &mut |_: &Done| {
+        stop.store(true, Ordering::Relaxed)
+    })
+    .unwrap();
     assert!(done.end >= CHUNK && done.end < space.rows(), "{done:?}");
     let mut reader = csv::Reader::from_reader(&*bytes);
     let depths: Vec<u64> = reader.records().map(|row| row.unwrap()[0].parse().unwrap()).collect();
@@ -265,7 +315,7 @@ fn an_interrupted_sweep_leaves_what_was_done() {
 fn control_c_ends_a_sweep_with_a_whole_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.csv");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_edgeprof"))
+    let child = Command::new(env!("CARGO_BIN_EXE_edgeprof"))
         .args("sweep --model tinyllama --hw pi5 --depth 0..900000+1 --generate 1..1000+1 --columns depth,generate,ttft_s -o".split(' '))
         .arg(&path)
         .env("XDG_DATA_HOME", "/nonexistent")
@@ -281,15 +331,28 @@ fn control_c_ends_a_sweep_with_a_whole_file() {
     while !writes() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("interrupted after") && told.contains("is complete up to there"), "{told}");
+    assert!(
+        told.contains("interrupted after") && told.contains("is complete up to there"),
+        "{told}"
+    );
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.ends_with('\n') && text.lines().count() > 1);
     assert!(text.lines().all(|line| line.matches(',').count() == 2));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
 }
 
 #[cfg(feature = "tables")]
@@ -325,7 +388,9 @@ mod tables {
                     .collect()
             })
             .collect();
-        (0..frame.height()).map(|row| columns.iter().map(|column| column[row].clone()).collect()).collect()
+        (0..frame.height())
+            .map(|row| columns.iter().map(|column| column[row].clone()).collect())
+            .collect()
     }
 
     #[test]
@@ -374,7 +439,10 @@ mod tables {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("part.parquet");
         let file = File::create(&path).unwrap();
-        let done = table::write(&space, &run, &columns, None, file, &mut |_| stop.store(true, Ordering::Relaxed)).unwrap();
+        let done = table::write(&space, &run, &columns, None, file, &mut |_| {
+            stop.store(true, Ordering::Relaxed)
+        })
+        .unwrap();
         assert!(done.end >= CHUNK && done.end < space.rows(), "{done:?}");
         let frame = read(&path);
         assert_eq!(frame.height() as u64, done.end);

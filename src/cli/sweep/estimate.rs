@@ -24,7 +24,8 @@ pub fn text(space: &Space, run: &Run<'_>, select: &SelectArgs) -> Result<String,
             break;
         }
         // Places spread evenly, visited in an order that is even at every time.
-        let first = u128::from(rows) * u128::from(place.reverse_bits() >> (64 - PLACES.trailing_zeros())) / u128::from(PLACES);
+        let first =
+            u128::from(rows) * u128::from(place.reverse_bits() >> (64 - PLACES.trailing_zeros())) / u128::from(PLACES);
         let first = u64::try_from(first).unwrap_or(0);
         let part = run.rows.part(first..rows.min(first + ROWS));
         seen += part.len();
@@ -42,7 +43,10 @@ pub fn text(space: &Space, run: &Run<'_>, select: &SelectArgs) -> Result<String,
         run.jobs
     );
     if select.leaves_out() {
-        text += &format!("about {} of them kept\n", number::percent(kept as f64 / seen.max(1) as f64));
+        text += &format!(
+            "about {} of them kept\n",
+            number::percent(kept as f64 / seen.max(1) as f64)
+        );
     }
     Ok(text)
 }

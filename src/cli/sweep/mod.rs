@@ -97,11 +97,20 @@ impl Sweep {
         let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
         let selected = self.select.select(&space, &run)?;
         let chosen = Run {
-            rows: selected.picked.as_deref().map_or_else(|| run.rows.clone(), Rows::Picked),
+            rows: selected
+                .picked
+                .as_deref()
+                .map_or_else(|| run.rows.clone(), Rows::Picked),
             ..run.clone()
         };
         let keep = selected.picked.is_none() && self.select.leaves_out();
-        let done = self.output.write(&space, &chosen, &columns, keep.then_some(&self.select), self.select.columns())?;
+        let done = self.output.write(
+            &space,
+            &chosen,
+            &columns,
+            keep.then_some(&self.select),
+            self.select.columns(),
+        )?;
         let refused = selected.refused + done.refused;
         if refused > 0 {
             sink::note(&format!(
@@ -130,5 +139,8 @@ fn tell(skipped: &[Skipped]) {
         return;
     }
     let reasons: Vec<String> = skipped.iter().map(|skipped| format!("\n  {skipped}")).collect();
-    sink::note(&format!("combinations left out that cannot be asked{}", reasons.concat()));
+    sink::note(&format!(
+        "combinations left out that cannot be asked{}",
+        reasons.concat()
+    ));
 }

@@ -62,15 +62,20 @@ struct NoTables;
 impl OutputArgs {
     /// As asked, else by the file's ending.
     fn format(&self) -> Format {
-        let ending = self.output.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
-        self.format.unwrap_or(match ending.map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => Format::Csv,
-            Some("jsonl" | "ndjson") => Format::Jsonl,
-            Some("parquet") => Format::Parquet,
-            Some("md") => Format::Markdown,
-            Some("tex") => Format::Latex,
-            _ => Format::Table,
-        })
+        let ending = self
+            .output
+            .as_deref()
+            .and_then(Path::extension)
+            .and_then(|ending| ending.to_str());
+        self.format
+            .unwrap_or(match ending.map(str::to_ascii_lowercase).as_deref() {
+                Some("csv") => Format::Csv,
+                Some("jsonl" | "ndjson") => Format::Jsonl,
+                Some("parquet") => Format::Parquet,
+                Some("md") => Format::Markdown,
+                Some("tex") => Format::Latex,
+                _ => Format::Table,
+            })
     }
 
     /// The file, if it is one.

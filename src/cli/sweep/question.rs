@@ -23,7 +23,12 @@ pub struct AxesArgs {
     )]
     hardware: Vec<String>,
     /// Precisions: fp32, fp16, bf16, int8, int4, or any of `list precisions`; or `all` [default: that of a GGUF file, else int4]
-    #[arg(long = "prec", visible_alias = "precision", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(
+        long = "prec",
+        visible_alias = "precision",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
     precision: Vec<String>,
     /// What computes: cpu, cuda, metal, vulkan, opencl; or `all` that a device has [default: the device's own choice]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -118,7 +123,9 @@ impl AxesArgs {
     pub fn asked(&self) -> Result<Asked, Failure> {
         let text = |name: &str| Ok(name.to_owned());
         let backend = |name: &str| {
-            let kind = BackendKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
+            let kind = BackendKind::ALL
+                .into_iter()
+                .find(|kind| kind.name().eq_ignore_ascii_case(name));
             kind.ok_or_else(|| Failure::new(NotABackend { name: name.to_owned() }))
         };
         let precision = |name: &str| {

@@ -1,7 +1,7 @@
 //! Which rows of a sweep are wanted, and in which order.
 
-use super::progress::Progress;
 use super::STOP;
+use super::progress::Progress;
 use crate::cli::failure::Failure;
 use clap::Args;
 use edgeprof::output::Record;

@@ -35,7 +35,9 @@ pub enum FilterError {
         place: Excerpt,
     },
     /// There is no such unit.
-    #[error("`{unit}` is no unit; there are B, s, J, W, Wh, FLOP, Hz and g with prefixes (GiB, GB, ms), B/s, min, h and %\n{place}")]
+    #[error(
+        "`{unit}` is no unit; there are B, s, J, W, Wh, FLOP, Hz and g with prefixes (GiB, GB, ms), B/s, min, h and %\n{place}"
+    )]
     Unit {
         /// as written
         unit: String,

@@ -19,7 +19,9 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
     let precision: Precision = "q4_0".parse().unwrap();
     let sums = ModelSums::of(&model, precision).unwrap();
     let terms = Terms::default();
-    let record = target.record(&model, &sums, precision, Workload::default(), &terms).unwrap();
+    let record = target
+        .record(&model, &sums, precision, Workload::default(), &terms)
+        .unwrap();
     Record {
         memory_bytes: 3 << 30,
         decode_tokens_per_s: Some(8.0),
@@ -60,7 +62,13 @@ fn numbers_have_units_and_texts_quotes() {
     ] {
         assert!(keeps(text), "{text}");
     }
-    for text in ["!fits", "prompt > 512", "model == 'TinyLlama'", "power_mode != none", "false"] {
+    for text in [
+        "!fits",
+        "prompt > 512",
+        "model == 'TinyLlama'",
+        "power_mode != none",
+        "false",
+    ] {
         assert!(!keeps(text), "{text}");
     }
 }
@@ -107,7 +115,12 @@ fn a_wrong_condition_shows_where() {
 
 #[test]
 fn hostile_conditions_are_refused() {
-    for text in ["(".repeat(5000), "!".repeat(3000), "-".repeat(200), format!("fits{}", " && fits".repeat(1000))] {
+    for text in [
+        "(".repeat(5000),
+        "!".repeat(3000),
+        "-".repeat(200),
+        format!("fits{}", " && fits".repeat(1000)),
+    ] {
         assert!(text.parse::<Filter>().is_err());
     }
     assert!(format!("fits{}", " && fits".repeat(400)).parse::<Filter>().is_ok());

@@ -121,7 +121,9 @@ pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
 /// What may have been meant where another operator stands.
 fn cure(rest: &str) -> &'static str {
     match rest.as_bytes() {
-        [b'<' | b'>', ..] | [b'=' | b'!', b'=', ..] => "; for two comparisons write for example `1 < prompt && prompt < 8`",
+        [b'<' | b'>', ..] | [b'=' | b'!', b'=', ..] => {
+            "; for two comparisons write for example `1 < prompt && prompt < 8`"
+        }
         [b'=', ..] => "; write `==` for equal",
         [b'&', ..] => "; write `&&` for and",
         [b'|', ..] => "; write `||` for or",
@@ -207,13 +209,20 @@ fn operand(input: &mut Input<'_>) -> Parsed<Node> {
             inner.tree
         }
         Some(quote @ ('"' | '\'')) => {
-            let text = delimited(any, take_while(0.., move |c| c != quote), opt(one_of(quote)).verify(Option::is_some));
-            let text: &str = text.map(|text: &str| text).parse_next(input).map_err(|_: ErrMode<Fault>| {
-                ErrMode::Cut(Fault::Expected {
-                    what: "the end of a text",
-                    at: start,
-                })
-            })?;
+            let text = delimited(
+                any,
+                take_while(0.., move |c| c != quote),
+                opt(one_of(quote)).verify(Option::is_some),
+            );
+            let text: &str = text
+                .map(|text: &str| text)
+                .parse_next(input)
+                .map_err(|_: ErrMode<Fault>| {
+                    ErrMode::Cut(Fault::Expected {
+                        what: "the end of a text",
+                        at: start,
+                    })
+                })?;
             Tree::Text(text.to_owned())
         }
         Some(c) if c.is_ascii_digit() || c == '.' => number(input)?,
