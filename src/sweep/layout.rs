@@ -11,6 +11,7 @@ use crate::perf::memory::Context;
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
 use crate::scenario::{ScenarioError, power_mode_of};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 type Named = Vec<(&'static str, String)>;
@@ -336,6 +337,7 @@ impl Layout<'_> {
     /// Whether everything that was named can be asked somewhere.
     fn check_named(&self, groups: &[Group], devices: &[Arc<Entry<Device>>]) -> Result<(), SpaceError> {
         let asked = self.asked;
+        let mut absent = Absent::default();
         let lots = || groups.iter().flat_map(|group| &group.lots);
         let mut lanes = vec![false; self.lanes.len()];
         for lot in lots() {
@@ -349,72 +351,45 @@ impl Layout<'_> {
             for name in asked.models.listed() {
                 let id = &self.catalog.model(name.trim())?.id;
                 let there = groups.iter().any(|group| group.model.id == *id);
-                self.named("--model", id, there, "nothing can be asked of it")?;
+                absent.unless("--model", id, there, "nothing can be asked of it");
             }
         }
         if !matches!(asked.hardware, Pick::All) {
             for device in devices {
                 let there = targets().any(|target| target.device().id == device.id);
-                self.named("--hw", &device.id, there, "nothing can be asked of it")?;
+                absent.unless("--hw", &device.id, there, "nothing can be asked of it");
             }
         }
         for kind in asked.backends.listed() {
             let there = targets().any(|target| target.backend() == *kind);
-            self.named("--backend", kind.name(), there, "no device has it")?;
+            absent.unless("--backend", kind.name(), there, "no device has it");
         }
         for mode in asked.power_modes.listed() {
             let there =
                 targets().any(|target| matches!(power_mode_of(target.device(), Some(mode.trim())), Ok(Some(_))));
-            self.named("--power-mode", mode.trim(), there, "no device has it")?;
+            absent.unless("--power-mode", mode.trim(), there, "no device has it");
         }
         for precision in asked.precisions.listed() {
             let there = groups.iter().any(|group| group.precisions.contains(precision));
-            self.named("--prec", precision.name(), there, "no model has it")?;
+            absent.unless("--prec", precision.name(), there, "no model has it");
         }
         for caches in asked.caches.listed() {
             let there = lots().any(|lot| lot.caches.contains(caches));
-            self.named("--kv-type", &caches.to_string(), there, "no model has it")?;
+            absent.unless("--kv-type", &caches.to_string(), there, "no model has it");
         }
-        self.counts(
+        absent.counts(
             "--threads",
             asked.threads.listed(),
             lots().map(|lot| &*lot.threads),
             "no CPU computes, only GPUs do",
-        )?;
-        self.counts(
+        );
+        absent.counts(
             "--gpu-layers",
             asked.gpu_layers.listed(),
             lots().map(|lot| &*lot.gpu_layers),
             "no GPU computes, only CPUs do",
-        )
-    }
-
-    fn counts<'a>(
-        &self,
-        flag: &'static str,
-        listed: &[u64],
-        lots: impl Iterator<Item = &'a [Option<u64>]>,
-        otherwise: &str,
-    ) -> Result<(), SpaceError> {
-        if listed.is_empty() {
-            return Ok(());
-        }
-        let asked: std::collections::HashSet<u64> = lots.flatten().flatten().copied().collect();
-        for count in listed {
-            self.named(flag, &count.to_string(), asked.contains(count), otherwise)?;
-        }
-        Ok(())
-    }
-
-    fn named(&self, flag: &'static str, value: &str, there: bool, otherwise: &str) -> Result<(), SpaceError> {
-        if there {
-            return Ok(());
-        }
-        Err(SpaceError::Impossible {
-            flag,
-            value: value.to_owned(),
-            why: self.ledger.why(flag, value).unwrap_or(otherwise).to_owned(),
-        })
+        );
+        absent.refuse(&self.ledger)
     }
 
     fn nothing(&self) -> SpaceError {
@@ -425,5 +400,51 @@ impl Layout<'_> {
             reasons.join("; ")
         };
         SpaceError::Nothing { why }
+    }
+}
+
+/// Values that were named and can be asked nowhere, each with what to say of it if nothing is known.
+#[derive(Default)]
+struct Absent {
+    values: Vec<(&'static str, String, &'static str)>,
+}
+
+impl Absent {
+    fn unless(&mut self, flag: &'static str, value: &str, there: bool, otherwise: &'static str) {
+        if !there {
+            self.values.push((flag, value.to_owned(), otherwise));
+        }
+    }
+
+    fn counts<'a>(
+        &mut self,
+        flag: &'static str,
+        listed: &[u64],
+        lots: impl Iterator<Item = &'a [Option<u64>]>,
+        otherwise: &'static str,
+    ) {
+        if listed.is_empty() {
+            return;
+        }
+        let asked: HashSet<u64> = lots.flatten().flatten().copied().collect();
+        for count in listed {
+            self.unless(flag, &count.to_string(), asked.contains(count), otherwise);
+        }
+    }
+
+    /// # Errors
+    /// [`SpaceError::Impossible`] of the first of them, sooner one of which it is known why.
+    fn refuse(self, ledger: &Ledger) -> Result<(), SpaceError> {
+        let why = |(flag, value, _): &(&'static str, String, &str)| ledger.why(flag, value);
+        let known = self.values.iter().position(|value| why(value).is_some());
+        let Some(absent) = self.values.get(known.unwrap_or(0)) else {
+            return Ok(());
+        };
+        let (flag, value, otherwise) = absent;
+        Err(SpaceError::Impossible {
+            flag,
+            value: value.clone(),
+            why: why(absent).unwrap_or(otherwise).to_owned(),
+        })
     }
 }

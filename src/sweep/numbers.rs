@@ -171,7 +171,7 @@ mod tests {
             assert!(matches!(numbers(text), Err(NumbersError::Endless { .. })), "{text}");
         }
         assert!(matches!(numbers("0..4294967296+1"), Err(NumbersError::TooMany { .. })));
-        let many = vec!["1..900000+1"; 2].join(",");
+        let many = ["1..900000+1"; 2].join(",");
         assert!(matches!(numbers(&many), Err(NumbersError::TooMany { .. })));
     }
 

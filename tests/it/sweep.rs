@@ -145,11 +145,12 @@ fn rows_are_in_the_order_of_the_axes() {
         rows.len(),
         "no row twice"
     );
-    // On a CPU two numbers of threads, on a GPU one: pi5 has a CPU, the Orin both and three modes... each with 2 · 2 · 2 · 2 of the work.
+    // On a CPU two numbers of threads, on a GPU one; the Orin in each of its modes, and each with 2 models, 2 precisions, 2 cache types,
+    // 2 prompts, 2 generations and 2 depths.
     let cpu = rows.iter().filter(|row| text(&header, row, "backend") == "cpu").count();
-    let gpu = rows.len() - cpu;
-    let modes = Catalog::builtin().device("orin-nano-super").unwrap().power_modes.len();
-    assert_eq!((cpu, gpu), (4 * 32 * (1 + modes), 4 * 16 * modes));
+    let orin = Catalog::builtin().device("orin-nano-super").unwrap();
+    let (modes, gpus) = (orin.power_modes.len(), orin.backends.len() - 1);
+    assert_eq!((cpu, rows.len() - cpu), (64 * 2 * (1 + modes), 64 * gpus * modes));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use edgeprof::catalog::NewFile;
 use edgeprof::output::{COLUMNS, Column, Record, Setting, number};
 use edgeprof::sweep::{Chunk, Done, Rows, Run, RunError, Space, Text, TextFormat, Walk, column, in_order, write};
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -41,8 +42,8 @@ pub struct OutputArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
     /// The most rows of a table
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    rows: usize,
+    #[arg(long, value_name = "N", default_value = "20")]
+    rows: NonZeroUsize,
     /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -165,21 +166,20 @@ impl OutputArgs {
         also: impl Iterator<Item = &'static str>,
         setting: Setting,
     ) -> Result<Done, Failure> {
-        let (first, all, done) = match select {
-            None => (run.rows.part(0..self.rows as u64), run.rows.len(), None),
-            Some(select) => {
-                let (first, done) = kept(space, run, select, self.rows)?;
-                let records = records(space, &Rows::Picked(&first))?;
-                return self.print(&records, done.kept, columns, also, setting).map(|()| done);
-            }
+        let Some(select) = select else {
+            let (records, refused) = first(space, &run.rows, self.rows.get())?;
+            let all = run.rows.len() - refused;
+            self.print(&records, all, columns, also, setting)?;
+            return Ok(Done {
+                end: run.rows.len(),
+                kept: all,
+                refused,
+            });
         };
-        let records = records(space, &first)?;
-        self.print(&records, all, columns, also, setting)?;
-        Ok(done.unwrap_or(Done {
-            end: run.rows.len(),
-            kept: all,
-            refused: 0,
-        }))
+        let (picked, done) = kept(space, run, select, self.rows.get())?;
+        let (records, _) = first(space, &Rows::Picked(&picked), self.rows.get())?;
+        self.print(&records, done.kept, columns, also, setting)?;
+        Ok(done)
     }
 
     fn print(
@@ -280,13 +280,18 @@ fn kept(space: &Space, run: &Run<'_>, select: &SelectArgs, most: usize) -> Resul
     Ok((first, done))
 }
 
-fn records(space: &Space, rows: &Rows<'_>) -> Result<Vec<Record>, Failure> {
+/// The first of these rows that can be asked, and how many that cannot lie before them.
+fn first(space: &Space, rows: &Rows<'_>, most: usize) -> Result<(Vec<Record>, u64), Failure> {
     let mut records = Vec::new();
-    Walk::new(space)
-        .each(rows, |_, record| {
-            records.push(record.clone());
+    let mut walk = Walk::new(space);
+    walk.each(rows, |_, record| {
+        records.push(record.clone());
+        if records.len() < most {
             ControlFlow::Continue(())
-        })
-        .map_err(Failure::new)?;
-    Ok(records)
+        } else {
+            ControlFlow::Break(())
+        }
+    })
+    .map_err(Failure::new)?;
+    Ok((records, walk.refused()))
 }

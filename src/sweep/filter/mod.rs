@@ -70,8 +70,8 @@ pub enum FilterError {
         /// the most
         most: usize,
     },
-    /// Too many parentheses and signs.
-    #[error("a condition can have at most {most} parentheses and signs")]
+    /// Too many parentheses, signs or sums.
+    #[error("a condition can have at most {most} parentheses and signs, and sums of as many terms")]
     TooNested {
         /// the most
         most: usize,

@@ -12,8 +12,8 @@ pub(super) enum Test {
     Always(bool),
     Column(fn(&Record) -> Option<bool>),
     Not(Box<Test>),
-    And(Box<[Test; 2]>),
-    Or(Box<[Test; 2]>),
+    All(Box<[Test]>),
+    Any(Box<[Test]>),
     Numbers(Comparison, Number, Number),
     Texts(Comparison, Text, Text),
     /// Two tests come out alike, or differ.
@@ -116,16 +116,8 @@ impl Test {
             Self::Always(truth) => Some(*truth),
             Self::Column(get) => get(record),
             Self::Not(test) => test.holds(record).map(|truth| !truth),
-            Self::And(both) => match both[0].holds(record) {
-                Some(false) => Some(false),
-                Some(true) => both[1].holds(record),
-                None => both[1].holds(record).filter(|truth| !truth),
-            },
-            Self::Or(both) => match both[0].holds(record) {
-                Some(true) => Some(true),
-                Some(false) => both[1].holds(record),
-                None => both[1].holds(record).filter(|truth| *truth),
-            },
+            Self::All(tests) => joined(tests, record, true),
+            Self::Any(tests) => joined(tests, record, false),
             Self::Numbers(comparison, a, b) => {
                 let (a, b) = (a.of(record), b.of(record));
                 (!a.is_nan() && !b.is_nan()).then(|| comparison.holds(&a, &b))
@@ -135,6 +127,20 @@ impl Test {
             Self::Applies(applies, value) => Some(value.applies(record) == *applies),
         }
     }
+}
+
+/// Whether all tests are true (`all`), or any of them is: the first one that says otherwise decides, and without such a one any that
+/// depends on what does not apply leaves it open.
+fn joined(tests: &[Test], record: &Record, all: bool) -> Option<bool> {
+    let mut truth = Some(all);
+    for test in tests {
+        match test.holds(record) {
+            Some(one) if one != all => return Some(one),
+            Some(_) => {}
+            None => truth = None,
+        }
+    }
+    truth
 }
 
 /// The condition of a tree.
@@ -182,11 +188,16 @@ impl Compiler<'_> {
             Tree::Negate(inner) => Value::Number(Number::Negative(Box::new(self.number(inner)?))),
             Tree::Binary(operator, both) => {
                 let [a, b] = &**both;
-                let tests = || Ok(Box::new([self.test(a)?, self.test(b)?]));
+                let tests = || {
+                    node.chain()
+                        .into_iter()
+                        .map(|node| self.test(node))
+                        .collect::<Result<_, _>>()
+                };
                 let numbers = || Ok(Box::new([self.number(a)?, self.number(b)?]));
                 match operator {
-                    Binary::And => Value::Test(Test::And(tests()?)),
-                    Binary::Or => Value::Test(Test::Or(tests()?)),
+                    Binary::And => Value::Test(Test::All(tests()?)),
+                    Binary::Or => Value::Test(Test::Any(tests()?)),
                     Binary::Add => Value::Number(Number::Sum(numbers()?)),
                     Binary::Subtract => Value::Number(Number::Difference(numbers()?)),
                     Binary::Multiply => Value::Number(Number::Product(numbers()?)),

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::Filter;
+use super::{Filter, FilterError};
 use crate::catalog::{Catalog, Choice};
 use crate::decide::Target;
 use crate::economy::Terms;
@@ -123,7 +123,26 @@ fn hostile_conditions_are_refused() {
     ] {
         assert!(text.parse::<Filter>().is_err());
     }
-    assert!(format!("fits{}", " && fits".repeat(400)).parse::<Filter>().is_ok());
+    for text in [
+        "1".to_owned() + &"+1".repeat(2000) + ">0",
+        "1 < ".to_owned() + &"2/".repeat(1000) + "2",
+    ] {
+        assert!(
+            matches!(text.parse::<Filter>(), Err(FilterError::TooNested { .. })),
+            "{text}"
+        );
+    }
+    assert!(format!("fits{}", " && fits".repeat(500)).parse::<Filter>().is_ok());
+    assert!(
+        format!("fits{}", " || prompt > 1".repeat(250))
+            .parse::<Filter>()
+            .is_ok()
+    );
+    assert!(
+        format!("{}fits{}", "(".repeat(100), ")".repeat(100))
+            .parse::<Filter>()
+            .is_ok()
+    );
 }
 
 /// A condition, and what it comes to when it is worked out step by step.

@@ -14,7 +14,7 @@ use winnow::{LocatingSlice, ModalResult};
 
 /// The longest text of a condition, bytes.
 const LONGEST: usize = 4096;
-/// The most signs that can nest one thing in another.
+/// The most things that can be nested in one another.
 const MOST_NESTED: usize = 128;
 
 /// A part of a condition and where it stands.
@@ -22,6 +22,34 @@ const MOST_NESTED: usize = 128;
 pub(super) struct Node {
     pub tree: Tree,
     pub span: Range<usize>,
+}
+
+impl Node {
+    /// What a chain of `&&` or of `||` joins, from left to right.
+    pub fn chain(&self) -> Vec<&Self> {
+        let mut joined = Vec::new();
+        let mut at = self;
+        while let (Tree::Binary(operator, both), Tree::Binary(first, _)) = (&at.tree, &self.tree)
+            && operator == first
+        {
+            joined.push(&both[1]);
+            at = &both[0];
+        }
+        joined.push(at);
+        joined.reverse();
+        joined
+    }
+
+    /// How many things are nested in one another; a chain of `&&` or of `||` counts once.
+    fn depth(&self) -> usize {
+        let inner = match &self.tree {
+            Tree::Number(_) | Tree::Text(_) | Tree::Name(_) => return 1,
+            Tree::Not(inner) | Tree::Negate(inner) => inner.depth(),
+            Tree::Binary(Binary::And | Binary::Or, _) => self.chain().into_iter().map(Self::depth).max().unwrap_or(0),
+            Tree::Binary(_, both) => both[0].depth().max(both[1].depth()),
+        };
+        inner + 1
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +122,13 @@ pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
     let parsed = either.parse_next(&mut input);
     let end = input.current_token_start();
     let fault = match parsed {
-        Ok(node) if end == text.len() => return Ok(node),
+        Ok(node) if end == text.len() => {
+            return if node.depth() > MOST_NESTED {
+                Err(FilterError::TooNested { most: MOST_NESTED })
+            } else {
+                Ok(node)
+            };
+        }
         Ok(_) => Fault::Expected {
             what: "an operator (`&&`, `||`, `<`, `<=`, `>`, `>=`, `==`, `!=`, `+`, `-`, `*`, `/`)",
             at: end,
