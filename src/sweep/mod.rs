@@ -1,4 +1,13 @@
-//! Sweeps.
+//! Predictions by the million: every combination of many values.
+//!
+//! ```text
+//! Asked ─> Space ─> Rows (numbers) ─> Walk (on each thread) ─> Record ─> Filter, Order, Goal ─> Text, Batch (then `table`)
+//!          (names looked up, what        (in chunks, whose results
+//!           cannot be asked left out)     come in the order of the rows)
+//! ```
+//!
+//! A row is a number, so parts of a sweep are ranges of numbers ([`Shard`]), and a selection of rows is a list of numbers. Nothing grows
+//! with the number of rows but such a list.
 
 mod asked;
 mod batch;
