@@ -94,7 +94,7 @@ fn what_cannot_be_asked_says_why() {
 #[test]
 fn what_cannot_be_asked_with_all_is_left_out_and_counted() {
     assert_snapshot!(run(
-        "sweep --model tinyllama --hw pi4,pi5,orin-nano-super --backend cpu,cuda --threads 1..6+1 --context 600,1200 --prompt 256,512 --rows 3"
+        "sweep --model tinyllama --hw pi4,pi5,orin-nano-super --backend cpu,cuda --threads 1..6+1 --context 600,1200 --prompt 256,512 --rows 3 --columns hardware,backend,threads,context,prompt"
     ));
 }
 
