@@ -3,7 +3,7 @@
 
 mod power;
 
-pub use power::{POWER_FACTORS, PowerFactors, PowerFile, propagate};
+pub use power::{MeasuredPower, POWER_FACTORS, PowerFactors, PowerFile, propagate};
 
 use crate::device::BackendKind;
 use crate::quant::BlockType;
@@ -212,6 +212,9 @@ pub struct CalibrationFile {
     /// Other correlations of the errors, where they are not small: pairs of factors and their coefficient.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub correlations: Vec<(String, String, f64)>,
+    /// What the backend draws while it computes, where it was measured too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerFactors>,
     /// The measurements and what the fit makes of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<FittedPoint>,
@@ -418,9 +421,17 @@ impl Calibration {
             covariance[a][b] = correlation * errors[a] * errors[b];
             covariance[b][a] = correlation * errors[a] * errors[b];
         }
+        if let Some((name, value, expected)) = file.power.as_ref().and_then(PowerFactors::fault) {
+            return Err(CalibrationError::BadValue {
+                path: path(),
+                name: format!("power.{name}"),
+                value,
+                expected,
+            });
+        }
         Ok(Self {
             id: id.to_owned(),
-            power: PowerFactors::shipped(id, &file.class),
+            power: file.power.or_else(|| PowerFactors::shipped(id, &file.class)),
             quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
@@ -454,6 +465,7 @@ impl Calibration {
             factors: BTreeMap::new(),
             shared_error: BTreeMap::new(),
             correlations: Vec::new(),
+            power: None,
             points: Vec::new(),
         };
         Self {

@@ -53,6 +53,8 @@
 //! | [`economy`] | what energy comes to: money, carbon, batteries |
 //! | [`decide`] | which device, which setting, which model: answers made of predictions |
 //! | [`output`] | predictions as records and tables |
+//! | [`sweep`] | predictions by the million: every combination of many values, filtered, sorted, in parts |
+//! | `table` | those as Parquet (feature `tables`) |
 //! | `figure` | predictions as figures for papers, each with its data (feature `figures`) |
 //! | [`report`] | predictions as one page of HTML, with figures and what each number rests on |
 //! | [`calibrate`] | measurements and what is fitted to them: see below |
@@ -98,6 +100,7 @@
 //! | a calibration | measurements, then `edgeprof calibrate --from` | the accuracy of the catalogue |
 //! | a figure for papers | one file in `src/figure/`, its name in `src/cli/plot/` | every figure must be drawn with its texts apart and on the page |
 //! | a power sensor | one file in `src/power/` and its name in [`power::NAMES`] | its test against a recorded machine in `tests/data/power/` |
+//! | a column of a table | its row in `src/output/columns.rs`; CSV, Parquet, `--where` and `--sort` know it then | the tests of columns |
 //! | a study to reproduce | `reports/<id>/published.toml` and one file in `src/cli/reproduce/` | its committed report |
 //! | a command | one file in `src/cli/` and its variant of `Command` | the tests of its screens |
 
@@ -118,6 +121,9 @@ pub mod power;
 pub mod quant;
 pub mod report;
 pub mod scenario;
+pub mod sweep;
+#[cfg(feature = "tables")]
+pub mod table;
 pub mod units;
 
 /// The version of this crate.

@@ -85,13 +85,11 @@ impl Workload {
             .max(1)
     }
 
-    /// Checks that this can be asked of the backend, and finds the CPU that computes the layers which it leaves to one.
-    fn check<'a>(
-        &self,
-        sums: &ModelSums,
-        device: &'a Device,
-        backend_kind: BackendKind,
-    ) -> Result<Option<&'a Backend>, ScenarioError> {
+    /// Checks that there is such work.
+    ///
+    /// # Errors
+    /// [`ScenarioError`]: a count that is zero or beyond any machine, or a context that does not hold the rest.
+    pub fn check(&self) -> Result<(), ScenarioError> {
         let Workload {
             prompt,
             generate,
@@ -101,7 +99,6 @@ impl Workload {
             ubatch,
             sequences,
             threads,
-            gpu_layers,
             ..
         } = *self;
         for (flag, value, limit) in [
@@ -141,21 +138,32 @@ impl Workload {
                 needed,
             });
         }
-        if gpu_layers.is_some() && backend_kind == BackendKind::Cpu {
+        Ok(())
+    }
+
+    /// The CPU that computes the layers which the backend leaves to one; none if it leaves none.
+    fn host<'a>(
+        &self,
+        sums: &ModelSums,
+        device: &'a Device,
+        backend_kind: BackendKind,
+    ) -> Result<Option<&'a Backend>, ScenarioError> {
+        let Some(gpu_layers) = self.gpu_layers else {
+            return Ok(None);
+        };
+        if backend_kind == BackendKind::Cpu {
             return Err(ScenarioError::NoGpu {
                 backend: backend_kind.name(),
             });
         }
-        match gpu_layers {
-            Some(gpu_layers) if sums.memory.offloaded_layers_share(Some(gpu_layers)) < 1.0 => {
-                let host = device.backends.get(&BackendKind::Cpu);
-                host.map(Some).ok_or_else(|| ScenarioError::NoHost {
-                    device: device.id.clone(),
-                    gpu_layers,
-                })
-            }
-            _ => Ok(None),
+        if sums.memory.offloaded_layers_share(Some(gpu_layers)) >= 1.0 {
+            return Ok(None);
         }
+        let host = device.backends.get(&BackendKind::Cpu);
+        host.map(Some).ok_or_else(|| ScenarioError::NoHost {
+            device: device.id.clone(),
+            gpu_layers,
+        })
     }
 }
 
@@ -354,7 +362,8 @@ impl<'a> Scenario<'a> {
     ) -> Result<Self, ScenarioError> {
         let (backend_kind, backend) = backend_of(device, backend)?;
         let power_mode = power_mode_of(device, power_mode)?;
-        let host = workload.check(sums, device, backend_kind)?;
+        workload.check()?;
+        let host = workload.host(sums, device, backend_kind)?;
         let footprint = Footprint::new(sums, backend_kind, backend, &workload)?;
         Ok(Self {
             sums,
@@ -376,7 +385,8 @@ impl<'a> Scenario<'a> {
     /// # Errors
     /// [`ScenarioError`], as [`Scenario::new`].
     pub fn with_workload(&self, workload: Workload, memory: &mut Memo) -> Result<Self, ScenarioError> {
-        let host = workload.check(self.sums, self.device, self.backend_kind)?;
+        workload.check()?;
+        let host = workload.host(self.sums, self.device, self.backend_kind)?;
         let footprint = memory.footprint(self.sums, self.backend_kind, self.backend, &workload)?;
         Ok(Self {
             host,

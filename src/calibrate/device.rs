@@ -1,6 +1,7 @@
 //! The calibration of one backend of one device from its own measurements, with its class's as what is believed before.
 
 use super::bench::{Bench, Row};
+use super::energy;
 use super::fit::device::{DeviceFit, fit};
 use super::fit::{FitError, Point, weight_of_spread};
 use super::leave_out::{Judged, LeaveOut, median_error, scatter_of_nearest};
@@ -72,6 +73,9 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     file.build.clone_from(&about.build);
     file.threads = about.threads.or(file.threads);
     file.points = publish::points(bench, 0, &fit.calibration);
+    if let Some(of_class) = &class.power {
+        file.power = energy::of_device(&bench.rows, &fit.calibration, of_class)?;
+    }
     Ok(Calibrated { fit, file })
 }
 

@@ -182,6 +182,7 @@ pub(super) fn file(
         factors,
         shared_error: shared_error(estimate),
         correlations: correlations(estimate),
+        power: None,
         points: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a backend draws while it computes: one fit for all devices, since few publish watts.
 
 use super::Origin;
+use crate::device::Rail;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -26,6 +27,9 @@ pub struct PowerFactors {
     pub compute: f64,
     /// Share of the range drawn while it streams from memory.
     pub memory: f64,
+    /// What the three scale, where it was measured with them; else the device file states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<MeasuredPower>,
     /// Covariance of the logarithms of the three, in this order.
     pub covariance: [[f64; POWER_FACTORS]; POWER_FACTORS],
     /// Standard deviation of the logarithm of measured over predicted power that no factor explains.
@@ -35,6 +39,18 @@ pub struct PowerFactors {
     pub held_out_error: Option<f64>,
     /// Measured powers of the device or class.
     pub points: u64,
+}
+
+/// The powers of a machine that was calibrated, on the rail that its sensor reads.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredPower {
+    /// What the sensor reads.
+    pub rail: Rail,
+    /// With nothing running, watts.
+    pub idle_w: f64,
+    /// The most that was seen, watts.
+    pub full_load_w: f64,
 }
 
 /// The factors of all devices and classes, as the shipped file states them.
@@ -64,6 +80,7 @@ impl PowerFactors {
         standing: 1.0,
         compute: 1.0,
         memory: 1.0,
+        measured: None,
         covariance: [[0.0; POWER_FACTORS]; POWER_FACTORS],
         scatter: 0.0,
         held_out_error: None,
@@ -77,6 +94,31 @@ impl PowerFactors {
         let factors = FACTORS.get_or_init(|| PowerFile::shipped().map(|file| file.factors).unwrap_or_default());
         let own = factors.get(id);
         own.or_else(|| factors.get(&format!("class-{class}"))).copied()
+    }
+
+    /// The first of its numbers that no fit can have made, and what it should be.
+    #[must_use]
+    pub(super) fn fault(&self) -> Option<(&'static str, f64, &'static str)> {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let factors = [
+            ("standing", self.standing),
+            ("compute", self.compute),
+            ("memory", self.memory),
+        ];
+        if let Some((name, value)) = factors.into_iter().find(|(_, value)| !positive(*value)) {
+            return Some((name, value, "finite number above zero"));
+        }
+        let variances = self.covariance.iter().flatten().copied();
+        if let Some(value) = variances.chain([self.scatter]).find(|value| !value.is_finite()) {
+            return Some(("covariance or scatter", value, "finite number"));
+        }
+        let measured = self.measured.as_ref()?;
+        let range = [
+            ("measured.idle_w", measured.idle_w),
+            ("measured.full_load_w", measured.full_load_w),
+        ];
+        let not_power = range.into_iter().find(|(_, value)| !positive(*value));
+        not_power.map(|(name, value)| (name, value, "finite power above zero"))
     }
 
     /// Standing, compute and memory.
@@ -130,6 +172,39 @@ mod tests {
         let class = PowerFactors::shipped("unknown-cpu", "arm-cpu-dotprod");
         assert!(own.is_some() && class.is_some() && own != class);
         assert_eq!(PowerFactors::shipped("unknown-cpu", "none"), None);
+    }
+
+    #[test]
+    fn numbers_that_no_fit_makes_are_named() {
+        let measured = |idle_w, full_load_w| PowerFactors {
+            measured: Some(MeasuredPower {
+                rail: Rail::Wall,
+                idle_w,
+                full_load_w,
+            }),
+            ..PowerFactors::WHOLE
+        };
+        assert_eq!(measured(2.0, 9.0).fault(), None);
+        for (factors, name) in [
+            (measured(0.0, 9.0), "measured.idle_w"),
+            (measured(2.0, f64::NAN), "measured.full_load_w"),
+            (
+                PowerFactors {
+                    memory: -1.0,
+                    ..PowerFactors::WHOLE
+                },
+                "memory",
+            ),
+            (
+                PowerFactors {
+                    scatter: f64::INFINITY,
+                    ..PowerFactors::WHOLE
+                },
+                "covariance or scatter",
+            ),
+        ] {
+            assert_eq!(factors.fault().map(|(name, _, _)| name), Some(name), "{factors:?}");
+        }
     }
 
     #[test]

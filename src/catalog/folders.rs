@@ -35,40 +35,95 @@ pub(super) fn as_path(name: &str) -> Option<&Path> {
     (is_file || has_separator).then_some(path)
 }
 
-/// Writes a file beside its final place and moves it there, so that a reader sees the old contents or the new ones; folders are made as
-/// needed.
+/// A file that is written beside its final place and moved there when it is complete, so that a reader sees the old one or the new
+/// one. If it is dropped before, nothing is left of it.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    /// Where it is written; none for a device or a pipe (`/dev/stdout`), which cannot be replaced, only written to.
+    beside: Option<PathBuf>,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins the file that is to lie at `path`; folders are made as needed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+        if path.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        let path = path.to_owned();
+        if path.exists() && !path.is_file() {
+            let file = File::options().write(true).truncate(true).open(&path)?;
+            return Ok(Self {
+                file,
+                beside: None,
+                path,
+            });
+        }
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        let beside = folder.join(hidden);
+        Ok(Self {
+            file: File::create(&beside)?,
+            beside: Some(beside),
+            path,
+        })
+    }
+
+    /// Moves the complete file to its place.
+    ///
+    /// # Errors
+    /// What the system says; nothing is left beside.
+    pub fn finish(mut self) -> io::Result<()> {
+        let Some(beside) = &self.beside else {
+            return self.file.flush();
+        };
+        self.file.sync_all()?;
+        fs::rename(beside, &self.path)?;
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            // The failure to report is the first one.
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+/// Writes bytes as a [`NewFile`].
 ///
 /// # Errors
 /// What the system says.
 pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
-    let contents = contents.as_ref();
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    // A device or a pipe (`/dev/stdout`) cannot be replaced, only written to.
-    if path.exists() && !path.is_file() {
-        return fs::write(path, contents);
-    }
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    let beside = folder.join(hidden);
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The failure to report is the first one.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    let mut file = NewFile::create(path)?;
+    file.write_all(contents.as_ref())?;
+    file.finish()
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ mod shelf;
 mod suggest;
 
 pub use error::{CatalogError, Kind};
-pub use folders::{user_folder, write_atomically};
+pub use folders::{NewFile, user_folder, write_atomically};
 pub use origin::Origin;
 pub use shelf::Entry;
+pub(crate) use suggest::nearest as nearest_names;
 
 use crate::calibration::Calibration;
 use crate::device::{BackendKind, Device, PaperConstants, host, llmfit};

@@ -9,7 +9,7 @@ const SHORTEST_PART: usize = 3;
 
 /// Ids of up to three entries that `name` may have been meant to be, the nearest first; the same for the same input in any order.
 /// `known` pairs each name of an entry with its id.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let name = name.to_lowercase();
     let mut near: Vec<(usize, usize, &str)> = known
         .filter_map(|(candidate, id)| {

@@ -151,8 +151,7 @@ impl PrecisionArgs {
         if !named.is_empty() {
             return Ok(named);
         }
-        let stored = model.tensors.iter().all(|tensor| tensor.stored.is_some());
-        Ok(vec![if stored { Precision::Stored } else { Precision::Int4 }])
+        Ok(vec![Precision::own(model)])
     }
 }
 

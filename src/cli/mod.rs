@@ -25,6 +25,7 @@ mod reproduce;
 mod run;
 mod show;
 mod sink;
+mod sweep;
 mod tune;
 mod validate;
 
@@ -67,6 +68,7 @@ enum Command {
     Export(export::Export),
     Plot(Box<plot::Plot>),
     Reproduce(reproduce::Reproduce),
+    Sweep(Box<sweep::Sweep>),
     Validate(validate::Validate),
     Completions(generate::Completions),
     Man(generate::Man),
@@ -94,6 +96,7 @@ impl Command {
             Self::Export(export) => export.run(),
             Self::Plot(plot) => plot.run(),
             Self::Reproduce(reproduce) => reproduce.run(),
+            Self::Sweep(sweep) => sweep.run(),
             Self::Validate(validate) => validate.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),

@@ -224,8 +224,52 @@ impl Target {
         Arc::new(entry)
     }
 
-    /// The scenario of a model's sums and a piece of work, and its prediction; as many threads as the calibration used, unless the
-    /// work says otherwise.
+    /// Cores that compute: those of the backend which the power mode leaves on.
+    #[must_use]
+    pub fn cores(&self) -> u64 {
+        let mode = self
+            .power_mode
+            .as_ref()
+            .and_then(|mode| self.device.power_modes.get(mode));
+        let online = mode.and_then(|mode| mode.cores.get(&self.backend));
+        let all = self.device.backends.get(&self.backend).map(|backend| &backend.cores);
+        online.or(all).map_or(1, |cores| cores.value)
+    }
+
+    /// The work with as many threads as the calibration used, unless it says otherwise.
+    #[must_use]
+    pub fn own_threads(&self, mut workload: Workload) -> Workload {
+        if self.backend == BackendKind::Cpu {
+            workload.threads = workload.threads.or(self.calibration.file.threads);
+        }
+        workload
+    }
+
+    /// The scenario of a model's sums and a piece of work; as many threads as the calibration used, unless the work says otherwise.
+    ///
+    /// # Errors
+    /// [`ScenarioError`]: what cannot be asked.
+    pub fn scenario<'a>(
+        &'a self,
+        sums: &'a ModelSums,
+        precision: Precision,
+        workload: Workload,
+    ) -> Result<Scenario<'a>, ScenarioError> {
+        let mode = self.power_mode.as_deref();
+        let workload = self.own_threads(workload);
+        Scenario::new(sums, &self.device, Some(self.backend), precision, mode, workload)
+    }
+
+    /// The prediction of a scenario of this target.
+    #[must_use]
+    pub fn predict<'a>(&'a self, scenario: &Scenario<'a>) -> Prediction<'a> {
+        match (scenario.host, &self.host_calibration) {
+            (Some(_), Some(host)) => predict_split(scenario, &self.calibration, host),
+            _ => predict(scenario, &self.calibration),
+        }
+    }
+
+    /// [`Target::scenario`] and [`Target::predict`].
     ///
     /// # Errors
     /// [`ScenarioError`]: what cannot be asked.
@@ -233,17 +277,10 @@ impl Target {
         &'a self,
         sums: &'a ModelSums,
         precision: Precision,
-        mut workload: Workload,
+        workload: Workload,
     ) -> Result<(Scenario<'a>, Prediction<'a>), ScenarioError> {
-        if self.backend == BackendKind::Cpu {
-            workload.threads = workload.threads.or(self.calibration.file.threads);
-        }
-        let mode = self.power_mode.as_deref();
-        let scenario = Scenario::new(sums, &self.device, Some(self.backend), precision, mode, workload)?;
-        let prediction = match (scenario.host, &self.host_calibration) {
-            (Some(_), Some(host)) => predict_split(&scenario, &self.calibration, host),
-            _ => predict(&scenario, &self.calibration),
-        };
+        let scenario = self.scenario(sums, precision, workload)?;
+        let prediction = self.predict(&scenario);
         Ok((scenario, prediction))
     }
 

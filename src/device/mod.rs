@@ -37,7 +37,7 @@ pub use derived::DerivedError;
 pub use facts::Fact;
 pub use fault::{Fault, FaultKind};
 pub use file::DeviceFileError;
-pub use rail::Rail;
+pub use rail::{Rail, UnknownRail};
 
 use crate::units::{ByteRate, Bytes, FlopRate, Hertz, Joules, JoulesPerByte, JoulesPerFlop, Watts};
 use std::collections::BTreeMap;

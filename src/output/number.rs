@@ -1,6 +1,7 @@
 //! Numbers as people read them. Prefixes exist only here: everywhere else values are in base SI units.
 
 use crate::economy::Currency;
+use std::io::Write as _;
 
 /// A number with its prefix and unit, to four significant digits.
 fn scaled(value: f64, unit: &str, prefixes: &[(&str, f64)]) -> String {
@@ -173,7 +174,57 @@ pub fn count(value: f64) -> String {
 /// A number as a program reads it: to twelve digits, which no order of additions changes, in base units and without a prefix.
 #[must_use]
 pub fn plain(value: f64) -> String {
-    format!("{value:.11e}").parse().unwrap_or(value).to_string()
+    let mut text = Vec::with_capacity(24);
+    write_plain(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Writes [`plain`], for tables of millions of rows.
+pub fn write_plain(text: &mut Vec<u8>, value: f64) {
+    let mut scientific = [0_u8; 32];
+    let mut rest = &mut scientific[..];
+    // It is at most `-1.23456789012e-308`, and writing to memory does not fail.
+    let _ = write!(rest, "{value:.11e}");
+    let left = rest.len();
+    let written = &scientific[..scientific.len() - left];
+    let Some(at) = written.iter().position(|&byte| byte == b'e') else {
+        // Infinite, or no number.
+        text.extend_from_slice(written);
+        return;
+    };
+    let exponent = std::str::from_utf8(&written[at + 1..]).unwrap_or_default();
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let mut digits = [0_u8; 12];
+    let mut len = 0;
+    for &byte in &written[..at] {
+        if byte.is_ascii_digit() && len < digits.len() {
+            digits[len] = byte;
+            len += 1;
+        } else if byte == b'-' {
+            text.push(b'-');
+        }
+    }
+    while len > 1 && digits[len - 1] == b'0' {
+        len -= 1;
+    }
+    let digits = &digits[..len];
+    // Digits before the point.
+    match usize::try_from(exponent + 1) {
+        Ok(0) | Err(_) => {
+            text.extend_from_slice(b"0.");
+            text.resize(text.len() + usize::try_from(-1 - exponent).unwrap_or_default(), b'0');
+            text.extend_from_slice(digits);
+        }
+        Ok(whole) if whole >= len => {
+            text.extend_from_slice(digits);
+            text.resize(text.len() + whole - len, b'0');
+        }
+        Ok(whole) => {
+            text.extend_from_slice(&digits[..whole]);
+            text.push(b'.');
+            text.extend_from_slice(&digits[whole..]);
+        }
+    }
 }
 
 /// A number of parameters to three digits, as models are named by it: `1.24B`, `494M`.
@@ -236,6 +287,32 @@ mod tests {
         assert_eq!(parameters(1_235_814_432.0), "1.24B");
         assert_eq!(parameters(494_032_768.0), "494M");
         assert_eq!(parameters(999_885_952.0), "1.00B");
+    }
+
+    #[test]
+    fn plain_numbers_have_twelve_digits_and_no_exponent() {
+        for (value, shown) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1 + 0.2, "0.3"),
+            (667_078_656.0, "667078656"),
+            (-1.25e-7, "-0.000000125"),
+            (1.0 / 3.0, "0.333333333333"),
+            (9.999_999_999_999_9, "10"),
+            (1e15, "1000000000000000"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(plain(value), shown);
+        }
+        assert_eq!(plain(f64::NAN), "NaN");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_plain_number_is_the_shortest_text_of_its_twelve_digits(value in proptest::num::f64::ANY) {
+            let rounded: f64 = format!("{value:.11e}").parse().unwrap_or(value);
+            proptest::prop_assert_eq!(plain(value), rounded.to_string());
+        }
     }
 
     #[test]

@@ -6,16 +6,17 @@
 //! ```text
 //! standing  = standing factor · idle power of the power mode
 //! A_compute = compute factor · (full load - idle) · clock · cores in use, both over those of the default mode
-//! A_memory  = memory factor  · (full load - idle) · clock · cores of the power mode, over the same
+//! A_memory  = memory factor  · (full load - idle) · bandwidth that the mode and the threads leave, over the nominal one
 //! ```
 //!
-//! Since `compute_s = FLOPs / rate` and `memory_s = bytes / rate`, this is a price per operation, `e_flop = A_compute / rate`, and one
-//! per byte, `e_byte = A_memory / rate`. A slower clock lowers power and rate alike and leaves the price of an operation; a core that
-//! waits costs nothing beyond what stands.
+//! Since `compute_s = FLOPs / rate` and `memory_s = bytes / rate`, whose rates follow the same clock, cores and bandwidth, this is a
+//! price per operation, `e_flop = A_compute / rate`, and one per byte, `e_byte = A_memory / rate`, in every mode and with any threads
+//! the same: a slower clock lowers power and rate alike, and a core that waits costs nothing beyond what stands.
 
 use crate::calibration::PowerFactors;
-use crate::device::{Backend, BackendKind, Device, PowerMode};
-use crate::perf::latency::Totals;
+use crate::device::{Backend, BackendKind};
+use crate::perf::latency::{Machine, Totals};
+use crate::scenario::Scenario;
 
 /// What a backend draws as a scenario runs it, watts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,18 +60,26 @@ impl Energy {
 }
 
 impl Draw {
-    /// What `backend`, one of `device`'s, draws in a power mode with so many threads (of a CPU; all cores if none is given); none if
-    /// the device does not state its powers.
+    /// What a backend of `scenario`'s device draws as `machine` runs it; none if neither the factors nor the device state its powers.
     #[must_use]
     pub fn of(
-        device: &Device,
+        scenario: &Scenario<'_>,
         (kind, backend): (BackendKind, &Backend),
-        mode: Option<&PowerMode>,
-        threads: Option<u64>,
+        machine: &Machine<'_>,
         factors: &PowerFactors,
     ) -> Option<Self> {
-        let power = device.power.as_ref()?;
-        let full = backend.full_load.as_ref()?.value.get();
+        let (device, mode) = (scenario.device, scenario.power_mode.map(|(_, mode)| mode));
+        let (idle, idle_in_mode, full) = match &factors.measured {
+            Some(measured) => (measured.idle_w, measured.idle_w, measured.full_load_w),
+            None => {
+                let idle = &device.power.as_ref()?.idle;
+                let in_mode = mode.and_then(|mode| mode.idle.as_ref()).unwrap_or(idle);
+                let full = backend.full_load.as_ref()?;
+                (idle.value.get(), in_mode.value.get(), full.value.get())
+            }
+        };
+        let budget = mode.and_then(|mode| mode.budget.as_ref());
+        let most = budget.map_or(full, |budget| budget.value.get().min(full));
         let clock = mode
             .and_then(|mode| mode.clocks.get(&kind))
             .zip(backend.clock.as_ref())
@@ -79,17 +88,16 @@ impl Draw {
         let online = mode
             .and_then(|mode| mode.cores.get(&kind))
             .map_or(all, |cores| cores.value.max(1));
+        let threads = scenario.workload.threads.or(machine.calibration.file.threads);
         let busy = threads
             .filter(|_| kind == BackendKind::Cpu)
             .map_or(online, |threads| threads.min(online));
-        let budget = mode.and_then(|mode| mode.budget.as_ref());
-        let most = budget.map_or(full, |budget| budget.value.get().min(full));
-        let idle = mode.and_then(|mode| mode.idle.as_ref()).unwrap_or(&power.idle);
-        let range = (full - power.idle.value.get()).max(0.0) * clock / all as f64;
+        let nominal = backend.memory.as_ref().unwrap_or(&device.memory).bandwidth.value.get();
+        let range = (full - idle).max(0.0);
         Some(Self {
-            standing: (idle.value.get() * factors.standing).min(most),
-            compute: range * busy as f64 * factors.compute,
-            memory: range * online as f64 * factors.memory,
+            standing: (idle_in_mode * factors.standing).min(most),
+            compute: range * factors.compute * clock * busy as f64 / all as f64,
+            memory: range * factors.memory * machine.bandwidth * machine.bandwidth_share / nominal,
             most,
         })
     }

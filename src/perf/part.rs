@@ -48,10 +48,8 @@ impl<'a> Parts<'a> {
     /// The parts of a scenario; without the calibration of its CPU, the backend computes all.
     #[must_use]
     pub fn new(scenario: &Scenario<'a>, calibration: &'a Calibration, host: Option<&'a Calibration>) -> Self {
-        let mode = scenario.power_mode.map(|(_, mode)| mode);
         let part = |kind, backend, machine: Machine<'a>| {
-            let threads = scenario.workload.threads.or(machine.calibration.file.threads);
-            let draw = |factors| Draw::of(scenario.device, (kind, backend), mode, threads, factors);
+            let draw = |factors| Draw::of(scenario, (kind, backend), &machine, factors);
             Part {
                 machine,
                 draw: machine.calibration.power.as_ref().and_then(draw),

@@ -245,10 +245,10 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
             prefill_sigma,
             decode_sigma,
             inside_measured_range: inside,
-            rail: prefill_energy
-                .or(step_energy)
-                .and(device.power.as_ref())
-                .map(|power| power.rail),
+            rail: prefill_energy.or(step_energy).and_then(|_| {
+                let measured = calibration.power.as_ref()?.measured.map(|measured| measured.rail);
+                measured.or(device.power.as_ref().map(|power| power.rail))
+            }),
         },
         host: parts.host.as_ref().map(|host| host.machine.calibration),
     }

@@ -2,6 +2,7 @@
 
 use super::host::{Host, number, text};
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     }
     let info = Info {
         name: NAME,
-        rail: NAME.to_owned(),
+        rail: Rail::Battery,
         what: "battery, the whole machine with its screen".to_owned(),
     };
     let mut sensor = Battery { info, folders };

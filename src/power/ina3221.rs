@@ -2,6 +2,7 @@
 
 use super::host::{Host, number, text};
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 use std::path::PathBuf;
 
@@ -62,7 +63,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     let labels: Vec<&str> = channels.iter().map(|channel| channel.label.as_str()).collect();
     let info = Info {
         name: NAME,
-        rail: "module".to_owned(),
+        rail: Rail::Module,
         what: format!("INA3221, {}", labels.join(" + ")),
     };
     let mut sensor = Ina3221 { info, channels };

@@ -25,6 +25,7 @@ pub use host::Host;
 pub use sampler::{Sampler, now_s};
 pub use trace::{Sample, Trace};
 
+use crate::device::Rail;
 use crate::units::Watts;
 use std::fmt;
 
@@ -33,8 +34,8 @@ use std::fmt;
 pub struct Info {
     /// What can be asked for: `rapl`, `ina3221`, `pmic`, `nvml`, `battery`, `powermetrics`.
     pub name: &'static str,
-    /// The rail: `package`, `module`, `pmic`, `board`, `battery`, `cpu-gpu`.
-    pub rail: String,
+    /// Where it reads.
+    pub rail: Rail,
     /// What is read, in words.
     pub what: String,
 }

@@ -3,6 +3,7 @@
 use super::host::{Host, output};
 use super::stream::Stream;
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 
 const NAME: &str = "nvml";
@@ -30,7 +31,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     }
     let info = Info {
         name: NAME,
-        rail: "board".to_owned(),
+        rail: Rail::Board,
         what: format!("NVML, {boards} GPU board{}", if boards == 1 { "" } else { "s" }),
     };
     let mut sum = Sum::new(boards);

@@ -4,6 +4,7 @@
 
 use super::host::{Host, output};
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     power(&text)?;
     let info = Info {
         name: NAME,
-        rail: NAME.to_owned(),
+        rail: Rail::Pmic,
         what: "Raspberry Pi PMIC, the sum of its rails (without USB ports and losses)".to_owned(),
     };
     Some(Ok(Box::new(Pmic { info, program })))

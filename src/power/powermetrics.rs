@@ -3,6 +3,7 @@
 use super::host::{Host, output};
 use super::stream::Stream;
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 
 const NAME: &str = "powermetrics";
@@ -34,7 +35,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     }
     let info = Info {
         name: NAME,
-        rail: "cpu-gpu".to_owned(),
+        rail: Rail::CpuGpu,
         what: "powermetrics, CPU, GPU and neural engine (without memory and screen)".to_owned(),
     };
     let arguments = ["--samplers", "cpu_power,gpu_power", "-i", "100", "-b", "1"];

@@ -2,6 +2,7 @@
 
 use super::host::{Host, number, text};
 use super::{Found, Info, PowerError, Sensor};
+use crate::device::Rail;
 use crate::units::Watts;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -43,12 +44,12 @@ pub(super) fn find(host: &Host) -> Option<Found> {
         }
     }
     let (rail, what, folders) = if !platform.is_empty() {
-        ("platform", "RAPL, the whole platform (psys)", platform)
+        (Rail::Platform, "RAPL, the whole platform (psys)", platform)
     } else if !memory.is_empty() && !packages.is_empty() {
         packages.append(&mut memory);
-        ("package+dram", "RAPL, processor packages and memory", packages)
+        (Rail::PackageDram, "RAPL, processor packages and memory", packages)
     } else if !packages.is_empty() {
-        ("package", "RAPL, processor packages", packages)
+        (Rail::Package, "RAPL, processor packages", packages)
     } else {
         return None;
     };
@@ -59,7 +60,7 @@ pub(super) fn find(host: &Host) -> Option<Found> {
     Some(zones.map(|zones| {
         let info = Info {
             name: NAME,
-            rail: rail.to_owned(),
+            rail,
             what: what.to_owned(),
         };
         Box::new(Rapl { info, zones, at: None }) as Box<dyn Sensor>

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::device::Rail;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn a_jetson_is_its_modules_rail_or_the_sum_of_those_it_has() {
     assert!((watts("agx-orin") - 9.099_264).abs() < 1e-9);
     let info = only("orin-nano").info().clone();
     assert_eq!(
-        (info.name, info.rail.as_str(), info.what.as_str()),
+        (info.name, info.rail.name(), info.what.as_str()),
         ("ina3221", "module", "INA3221, VDD_IN")
     );
     assert_eq!(
@@ -73,7 +74,7 @@ fn a_pi_adds_its_rails_and_an_older_one_has_no_sensor() {
 #[test]
 fn a_gpus_board_is_followed_as_its_program_prints() {
     let mut sensor = only("gpu");
-    assert_eq!((sensor.info().name, sensor.info().rail.as_str()), ("nvml", "board"));
+    assert_eq!((sensor.info().name, sensor.info().rail.name()), ("nvml", "board"));
     let last = (0..200).find_map(|_| {
         std::thread::sleep(Duration::from_millis(10));
         sensor.sample().unwrap().filter(|watts| *watts == Watts(251.3))
@@ -106,7 +107,7 @@ fn rapl_is_what_package_and_memory_counted_since_the_last_reading() {
     let (folder, host) = counters();
     let mut sensor = find(&host).remove(0).unwrap();
     assert_eq!(
-        (sensor.info().name, sensor.info().rail.as_str()),
+        (sensor.info().name, sensor.info().rail.name()),
         ("rapl", "package+dram")
     );
     assert_eq!(sensor.sample().unwrap(), None);
@@ -182,7 +183,7 @@ impl Sensor for Steady {
 fn a_sampler_reads_beside_the_run_and_ends_with_its_value_or_its_sensor() {
     let info = Info {
         name: "rapl",
-        rail: "package".to_owned(),
+        rail: Rail::Package,
         what: String::new(),
     };
     let sampler = Sampler::every(Duration::from_millis(2), Box::new(Steady(info, vec![7.0; 4])));

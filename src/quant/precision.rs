@@ -49,6 +49,16 @@ impl Precision {
         paper.into_iter().chain(mixes).chain(others)
     }
 
+    /// The precision of a model of which none is named: that of its GGUF file, else the paper's INT4.
+    #[must_use]
+    pub fn own(model: &Model) -> Self {
+        if model.tensors.iter().all(|tensor| tensor.stored.is_some()) {
+            Self::Stored
+        } else {
+            Self::Int4
+        }
+    }
+
     /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

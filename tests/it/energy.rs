@@ -4,6 +4,7 @@ use edgeprof::calibrate::bench::Bench;
 use edgeprof::calibrate::energy::{self, Points, Rails};
 use edgeprof::calibrate::fit::pool::Member;
 use edgeprof::calibrate::import::{self, Known};
+use edgeprof::calibration::Origin;
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::device::BackendKind;
 use edgeprof::perf::sums::ModelSums;
@@ -197,4 +198,20 @@ fn power_lies_between_idle_and_the_cap() {
             }
         }
     }
+}
+
+/// A device whose own watts nobody published has its class's factors, says so, and is surer of less.
+#[test]
+fn without_watts_of_its_own_a_device_is_its_class() {
+    let of = |hardware| {
+        prediction(("llama-3.2-1b", hardware, None, None), "q4_0", study(), |p| {
+            let [low, high] = p.intervals.decode_energy_j_per_token.unwrap();
+            let [slow, fast] = p.intervals.decode_tokens_per_s.unwrap();
+            let power = p.basis.power().unwrap();
+            (power.origin, (high / low).ln().powi(2) - (fast / slow).ln().powi(2))
+        })
+    };
+    let ((own, narrow), (class, wide)) = (of("pi5"), of("pi4"));
+    assert_eq!((own, class), (Origin::Device, Origin::Class));
+    assert!(wide > narrow, "{wide} {narrow}");
 }

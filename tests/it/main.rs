@@ -31,4 +31,5 @@ mod recommend;
 mod report;
 mod setup;
 mod sizes;
+mod sweep;
 mod tune;

@@ -1,7 +1,7 @@
 //! The power of a calibration: a sensor read beside it, or a meter's log read after it.
 
 use super::{CollectOptions, Timing, Warning};
-use crate::device::BackendKind;
+use crate::device::{BackendKind, Rail};
 use crate::power::{self, Chosen, PowerError, Sampler, Trace, now_s};
 use crate::units::Watts;
 use serde::Serialize;
@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// How long nothing is done, to see what that draws.
 const IDLE: Duration = Duration::from_secs(3);
-/// The rail of a log.
-const WALL: &str = "wall";
 
 /// Where a calibration's power was read, and what the machine draws doing nothing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,7 +17,7 @@ pub struct Power {
     /// The sensor's name, or `log`.
     pub sensor: String,
     /// Whose power it is.
-    pub rail: String,
+    pub rail: Rail,
     /// What was read, in words.
     pub what: String,
     /// Before the first test, with nothing running.
@@ -102,7 +100,7 @@ impl Meter {
                 let info = sampler.info();
                 Power {
                     sensor: info.name.to_owned(),
-                    rail: info.rail.clone(),
+                    rail: info.rail,
                     what: info.what.clone(),
                     idle_watts: idle_of(&sampler.trace()),
                     reading_s: Some(reading_s),
@@ -116,7 +114,7 @@ impl Meter {
                 }
                 Power {
                     sensor: "log".to_owned(),
-                    rail: WALL.to_owned(),
+                    rail: Rail::Wall,
                     what: format!("the log {}", path.display()),
                     idle_watts: idle_of(&trace),
                     reading_s: None,

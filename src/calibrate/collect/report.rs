@@ -161,7 +161,7 @@ impl Collected {
             samples: Some(timing.samples),
             watts: timing.watts.map(Watts),
             idle_watts: power.and_then(|power| power.idle_watts),
-            rail: power.map(|power| power.rail.clone()),
+            rail: power.map(|power| power.rail.to_string()),
             joules_per_token: None,
             load: load.map(|load| Seconds(load.load_s)),
             model_size: Some(Bytes(probe.weight_bytes as f64)),

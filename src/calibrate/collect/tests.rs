@@ -181,7 +181,7 @@ fn every_test_has_the_power_that_a_sensor_read_meanwhile() {
     };
     let collected = collect(&options, &Stop::new(), &mut |_| {}).unwrap();
     let power = collected.power.as_ref().unwrap();
-    assert_eq!((power.sensor.as_str(), power.rail.as_str()), ("ina3221", "module"));
+    assert_eq!((power.sensor.as_str(), power.rail.name()), ("ina3221", "module"));
     assert!(power.reading_s.is_some_and(|seconds| seconds > 0.0 && seconds < 0.1));
     // 5.024 V · 0.936 A, idle or not: the tree says always the same.
     let steady = |watts: Option<crate::units::Watts>| watts.is_some_and(|watts| (watts.get() - 4.702_464).abs() < 1e-6);
@@ -210,7 +210,7 @@ fn a_log_that_was_written_meanwhile_is_power_too() {
     let collected = collect(&options, &Stop::new(), &mut |_| {}).unwrap();
     let power = collected.power.as_ref().unwrap();
     assert_eq!(
-        (power.rail.as_str(), power.idle_watts),
+        (power.rail.name(), power.idle_watts),
         ("wall", Some(crate::units::Watts(6.5)))
     );
     assert!(collected.measurements().iter().all(|row| row.watts.is_some()));

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::calibrate::measurement::{Engine, Measurement, Measurements};
-use crate::calibration::FactorId;
+use crate::calibration::{FactorId, MeasuredPower, PowerFactors};
 use crate::catalog::{Catalog, Choice};
-use crate::device::BackendKind;
+use crate::device::{BackendKind, Rail};
 use crate::quant::BlockType;
+use crate::units::Watts;
 
 const MEMORY: f64 = 0.61;
 const Q4_PREFILL: f64 = 0.21;
@@ -119,6 +120,60 @@ fn what_was_measured_is_found() {
     }
     let quality = found.file.quality[&Phase::Decode];
     assert!(quality.held_out_error.is_some_and(|error| error < 0.06), "{quality:?}");
+}
+
+/// A machine of 4 W idle and 24 W at most, whose package draws 1.1 times idle and shares of 0.8 and 0.5 of the range.
+#[test]
+fn its_own_watts_are_its_energy() {
+    let mut bench = bench(many(), &truth());
+    let whole = PowerFactors {
+        standing: 1.1,
+        compute: 0.8,
+        memory: 0.5,
+        measured: Some(MeasuredPower {
+            rail: Rail::Package,
+            idle_w: 4.0,
+            full_load_w: 24.0,
+        }),
+        ..PowerFactors::WHOLE
+    };
+    let mut law = truth();
+    law.power = Some(whole);
+    for row in &mut bench.rows {
+        let scenario = row.scenario().unwrap();
+        let prediction = crate::perf::predict(&scenario, &law);
+        let watts = match row.measurement.phase {
+            Phase::Prefill => prediction.prefill_energy_j_per_token.unwrap() * prediction.prefill_tokens_per_s.unwrap(),
+            Phase::Decode => prediction.decode_energy_j_per_token.unwrap() * prediction.decode_tokens_per_s.unwrap(),
+        };
+        row.measurement.watts = Some(Watts(watts));
+        row.measurement.idle_watts = Some(Watts(4.0));
+        row.measurement.rail = Some("package".to_owned());
+    }
+    let found = calibrated(&bench);
+    let power = found.file.power.unwrap();
+    assert_eq!(power.measured.unwrap().rail, Rail::Package);
+    assert_eq!(power.points as usize, bench.rows.len());
+    assert!(power.held_out_error.is_some_and(|error| error < 0.05), "{power:?}");
+    // Through its file, on its own rail, whatever the device's states.
+    let text = found.file.to_toml().unwrap();
+    let calibration = Calibration::new("test", toml::from_str(&text).unwrap()).unwrap();
+    for row in &bench.rows {
+        let scenario = row.scenario().unwrap();
+        let prediction = crate::perf::predict(&scenario, &calibration);
+        let (energy, rate) = match row.measurement.phase {
+            Phase::Prefill => (prediction.prefill_energy_j_per_token, prediction.prefill_tokens_per_s),
+            Phase::Decode => (prediction.decode_energy_j_per_token, prediction.decode_tokens_per_s),
+        };
+        let ratio = energy.unwrap() * rate.unwrap() / row.measurement.watts.unwrap().get();
+        assert!((ratio - 1.0).abs() < 0.05, "{ratio} {row:?}");
+        assert_eq!(prediction.basis.rail, Some(Rail::Package));
+    }
+    // Without idle power nothing is known of what work adds.
+    for row in &mut bench.rows {
+        row.measurement.idle_watts = None;
+    }
+    assert_eq!(calibrated(&bench).file.power, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use super::Point;
 use crate::calibrate::fit::pool::Member;
 use crate::calibrate::fit::{FitError, solve};
-use crate::calibration::{POWER_FACTORS, propagate};
+use crate::calibration::{POWER_FACTORS, PowerFactors, propagate};
 use crate::device::BackendKind;
 use argmin::core::{CostFunction, Gradient};
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
@@ -29,11 +29,11 @@ const PRIORS: [Prior; POWER_FACTORS] = [
     },
     Prior {
         mean: 0.7,
-        spread: [0.3, 0.2, 0.2],
+        spread: [0.3, 0.2, 0.3],
     },
     Prior {
         mean: 0.4,
-        spread: [0.3, 0.2, 0.2],
+        spread: [0.3, 0.2, 0.3],
     },
 ];
 /// The logarithm of a peak over the mean, and how sure that is.
@@ -82,15 +82,20 @@ struct Row {
 }
 
 /// The least-squares problem. Parameter 0 is what peaks have in common.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Problem {
+    priors: [Prior; POWER_FACTORS],
     rows: Vec<Row>,
     index: HashMap<(Level, usize), usize>,
 }
 
 impl Problem {
-    fn of<'a>(points: impl Iterator<Item = &'a Point>) -> Self {
-        let mut problem = Self::default();
+    fn of<'a>(points: impl Iterator<Item = &'a Point>, priors: [Prior; POWER_FACTORS]) -> Self {
+        let mut problem = Self {
+            priors,
+            rows: Vec::new(),
+            index: HashMap::new(),
+        };
         for point in points {
             for factor in 0..POWER_FACTORS {
                 for level in levels(&point.member) {
@@ -113,7 +118,7 @@ impl Problem {
 
     /// The loading of a member's factor through so many levels.
     fn loading(&self, member: &Member, factor: usize, deep: usize) -> Loading {
-        let Prior { mean, spread } = PRIORS[factor];
+        let Prior { mean, spread } = self.priors[factor];
         let terms = levels(member)
             .into_iter()
             .zip(spread)
@@ -130,7 +135,7 @@ impl Problem {
             // The cap is left out here: it would hide how far beyond it the power is.
             let parts: [f64; POWER_FACTORS] = std::array::from_fn(|at| point.parts[at] * factors[at].value(z));
             let power: f64 = parts.iter().sum();
-            let weight = point.weight * if point.peak { PEAK_WEIGHT } else { 1.0 };
+            let weight: f64 = if point.peak { PEAK_WEIGHT } else { 1.0 };
             let scale = weight.sqrt() / NOISE;
             let mut residual = (power / point.watts).ln();
             gradient.clear();
@@ -198,12 +203,28 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Fits points.
+    /// Fits points of any devices.
     ///
     /// # Errors
     /// [`FitError`] if there is none, or the optimiser fails.
     pub fn fit<'a>(points: impl Iterator<Item = &'a Point>) -> Result<Self, FitError> {
-        let problem = Problem::of(points);
+        Self::solve(Problem::of(points, PRIORS))
+    }
+
+    /// Fits points of one device, with its class's factors as what is believed before.
+    ///
+    /// # Errors
+    /// As [`Pool::fit`].
+    pub fn of_device<'a>(points: impl Iterator<Item = &'a Point>, class: &PowerFactors) -> Result<Self, FitError> {
+        let values = class.values();
+        let priors = std::array::from_fn(|factor| Prior {
+            mean: values[factor],
+            spread: [0.0, 0.0, class.covariance[factor][factor].sqrt()],
+        });
+        Self::solve(Problem::of(points, priors))
+    }
+
+    fn solve(problem: Problem) -> Result<Self, FitError> {
         if problem.rows.is_empty() {
             return Err(FitError::NoPoints);
         }
@@ -245,7 +266,11 @@ impl Pool {
             .map(|vector| solved.each_ref().map(|solved| vector.dot(solved)));
         for (factor, row) in covariance.iter_mut().enumerate() {
             // Deviations that no point has a parameter for keep their spread.
-            for (at, (level, spread)) in levels(member).into_iter().zip(PRIORS[factor].spread).enumerate() {
+            for (at, (level, spread)) in levels(member)
+                .into_iter()
+                .zip(self.problem.priors[factor].spread)
+                .enumerate()
+            {
                 if at >= deep || !self.problem.index.contains_key(&(level, factor)) {
                     row[factor] += spread * spread;
                 }
@@ -290,10 +315,11 @@ mod tests {
             case: String::new(),
             source: String::new(),
             watts,
+            mode: None,
             parts: [2.0, compute, memory],
+            rates: [1.0, 1.0],
             most: 100.0,
             peak: false,
-            weight: 1.0,
         }
     }
 
@@ -317,7 +343,7 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_the_cost() {
         let points = [point("a", 6.0, 3.0, 7.0), point("b", 1.0, 8.0, 5.0)];
-        let problem = Problem::of(points.iter());
+        let problem = Problem::of(points.iter(), PRIORS);
         let z: Vec<f64> = (0..problem.parameters()).map(|at| 0.1 * (at as f64 - 3.0)).collect();
         let gradient = problem.gradient(&z).unwrap();
         for at in 0..z.len() {

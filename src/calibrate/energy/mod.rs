@@ -6,10 +6,12 @@
 
 mod fit;
 mod judge;
+mod own;
 mod publish;
 
 pub use fit::{Estimate, Pool};
 pub use judge::judge;
+pub use own::of_device;
 pub use publish::{publish, report};
 
 use super::bench::Row;
@@ -51,7 +53,7 @@ struct Conversion {
 }
 
 /// The conversions between rails.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rails {
     conversions: Vec<Conversion>,
@@ -88,6 +90,8 @@ pub struct Point {
     pub member: Member,
     /// The model.
     pub model: String,
+    /// The device's power mode.
+    pub mode: Option<String>,
     /// Which phase.
     pub phase: Phase,
     /// What the point is, for a reader.
@@ -98,12 +102,12 @@ pub struct Point {
     pub watts: f64,
     /// Watts, mean over the phase, that stand, that arithmetic and that streaming draw where their factors are 1.
     pub parts: [f64; POWER_FACTORS],
+    /// Operations and bytes per second, mean over the phase.
+    pub rates: [f64; 2],
     /// The most that the device draws.
     pub most: f64,
     /// The watts are the highest seen, not a mean.
     pub peak: bool,
-    /// How much the point counts: those alike in all but prompt or run share one vote.
-    pub weight: f64,
 }
 
 /// Points, and of what else was measured why it is none.
@@ -116,35 +120,25 @@ pub struct Points {
 }
 
 impl Points {
-    /// The rows that state watts, with times from the calibration that `calibration` has for each.
+    /// The rows that state watts, with times from the calibration that `calibration` has for each. Rows alike in all but prompt, depth
+    /// or run are one point: they say the same once.
     #[must_use]
     pub fn of<'a>(rows: &[Row], rails: &Rails, calibration: impl Fn(&Row) -> Option<&'a Calibration>) -> Self {
         let mut found = Self::default();
-        let mut alike = BTreeMap::new();
-        let mut groups = Vec::new();
+        let mut alike: BTreeMap<_, Vec<Point>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.measurement.watts.is_some()) {
             let measurement = &row.measurement;
-            match calibration(row)
+            let point = calibration(row)
                 .ok_or("nothing is calibrated for it")
-                .and_then(|calibration| Point::of(row, rails, calibration))
-            {
+                .and_then(|calibration| Point::of(row, rails, calibration, &PowerFactors::WHOLE));
+            match point {
                 Ok(point) => {
-                    let group = (
-                        (
-                            measurement.device.clone(),
-                            measurement.backend,
-                            point.peak,
-                            measurement.power_mode.clone(),
-                        ),
-                        (
-                            measurement.model.clone(),
-                            measurement.precision.clone(),
-                            measurement.phase,
-                        ),
+                    let key = (
+                        point.member.clone(),
+                        (point.model.clone(), measurement.precision.clone()),
+                        (point.mode.clone(), point.phase, point.peak),
                     );
-                    *alike.entry(group.clone()).or_insert(0.0_f64) += 1.0;
-                    groups.push(group);
-                    found.points.push(point);
+                    alike.entry(key).or_default().push(point);
                 }
                 Err(reason) => found.left_out.push(format!(
                     "{}, {} {}: {reason}",
@@ -152,37 +146,48 @@ impl Points {
                 )),
             }
         }
-        for (point, group) in found.points.iter_mut().zip(&groups) {
-            point.weight = 1.0 / alike[group];
-        }
+        found.points = alike.into_values().filter_map(mean).collect();
         found
     }
 }
 
+/// Points that are alike as one, the first of them with the means of all.
+fn mean(points: Vec<Point>) -> Option<Point> {
+    let count = points.len() as f64;
+    let mean = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let first = points.first()?;
+    Some(Point {
+        case: match points.len() {
+            1 => first.case.clone(),
+            count => format!("{} and {} like it", first.case, count - 1),
+        },
+        watts: mean(&|point| point.watts.ln()).exp(),
+        parts: std::array::from_fn(|at| mean(&|point| point.parts[at])),
+        rates: std::array::from_fn(|at| mean(&|point| point.rates[at])),
+        ..first.clone()
+    })
+}
+
 impl Point {
-    fn of(row: &Row, rails: &Rails, calibration: &Calibration) -> Result<Self, &'static str> {
+    /// `whole` says what the factors scale.
+    fn of(row: &Row, rails: &Rails, calibration: &Calibration, whole: &PowerFactors) -> Result<Self, &'static str> {
         let measurement = &row.measurement;
         let scenario = row.scenario().map_err(|_| "it cannot be predicted")?;
-        let power = scenario
-            .device
-            .power
-            .as_ref()
-            .ok_or("the device file states no powers")?;
-        let (backend, mode) = (
-            (scenario.backend_kind, scenario.backend),
-            scenario.power_mode.map(|(_, mode)| mode),
-        );
-        let threads = scenario.workload.threads.or(calibration.file.threads);
-        let draw = Draw::of(scenario.device, backend, mode, threads, &PowerFactors::WHOLE)
+        let stated = scenario.device.power.as_ref();
+        let stated = stated.map(|power| (power.rail, power.idle.value.get()));
+        let measured = whole.measured.map(|measured| (measured.rail, measured.idle_w));
+        let (own_rail, idle) = measured.or(stated).ok_or("the device file states no powers")?;
+        let machine = Machine::new(&scenario, calibration);
+        let draw = Draw::of(&scenario, (scenario.backend_kind, scenario.backend), &machine, whole)
             .ok_or("the device file states no full load")?;
-        let totals = latency::terms(measurement.phase, &scenario, &Machine::new(&scenario, calibration)).totals();
+        let totals = latency::terms(measurement.phase, &scenario, &machine).totals();
         let seconds = totals.seconds();
         let shown = measurement.watts.ok_or("it states no watts")?.get();
         let rail = measurement.rail.as_deref().ok_or("its rail is not stated")?;
         let watts = rails
-            .convert(row, power.rail.name(), rail.trim_end_matches("-peak"), shown)
+            .convert(row, own_rail.name(), rail.trim_end_matches("-peak"), shown)
             .ok_or("what its rail shows of the device's own is not known")?;
-        if !(watts.is_finite() && watts > power.idle.value.get() * LEAST_OVER_IDLE) {
+        if !(watts.is_finite() && watts > idle * LEAST_OVER_IDLE) {
             return Err("its power is not above idle");
         }
         let Draw {
@@ -199,6 +204,7 @@ impl Point {
                 class: scenario.backend.class.clone(),
             },
             model: measurement.model.clone(),
+            mode: measurement.power_mode.clone(),
             phase: measurement.phase,
             case: format!(
                 "{} {}{}, {} {}, {}",
@@ -216,9 +222,9 @@ impl Point {
                 compute * totals.compute_s / seconds,
                 memory * totals.memory_s / seconds,
             ],
+            rates: [totals.flops / seconds, totals.bytes / seconds],
             most,
             peak: rail.ends_with("-peak"),
-            weight: 1.0,
         })
     }
 

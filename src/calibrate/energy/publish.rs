@@ -10,9 +10,9 @@ use crate::output::{Align, Grid, Setting, Sheet, number};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The least scatter that is claimed.
-const LEAST_SCATTER: f64 = 0.08;
+pub(super) const LEAST_SCATTER: f64 = 0.08;
 /// With fewer judged points than this of its own, the scatter is that of a wider group.
-const ENOUGH_POINTS: usize = 6;
+pub(super) const ENOUGH_POINTS: usize = 6;
 
 /// Fits all points and states the factors of each device that was measured, and of each class that `classes` names a member of.
 ///
@@ -52,6 +52,7 @@ pub fn publish(points: &[Point], classes: &BTreeSet<Member>) -> Result<PowerFile
                 standing,
                 compute,
                 memory,
+                measured: None,
                 covariance: estimate.covariance.map(|row| row.map(|value| round(value, 4))),
                 scatter: round(scatter(&wider, |one| one.row, LEAST_SCATTER), 3),
                 held_out_error: median_error(&own).map(|error| round(error, 3)),
@@ -86,6 +87,10 @@ pub fn report(found: &Points) -> Result<String, FitError> {
         summary(points, &without_device),
     );
     let pool = Pool::fit(points.iter())?;
+    sheet.table(
+        "What the fit comes to: static power, energy per operation and per byte, and the most that is drawn",
+        constants(points, &pool),
+    );
     let mut grid = Grid::new([
         ("point", Align::Left),
         ("measured", Align::Right),
@@ -114,6 +119,52 @@ pub fn report(found: &Points) -> Result<String, FitError> {
         sheet.items(reasons.into_iter().cloned().collect());
     }
     Ok(sheet.set(Setting::Markdown))
+}
+
+/// Static power, `e_flop` and `e_byte` by device, power mode and phase: medians over the points.
+fn constants(points: &[Point], pool: &Pool) -> Grid {
+    let mut grid = Grid::new([
+        ("device", Align::Left),
+        ("backend", Align::Left),
+        ("mode", Align::Left),
+        ("phase", Align::Left),
+        ("static", Align::Right),
+        ("e_flop", Align::Right),
+        ("e_byte", Align::Right),
+        ("most", Align::Right),
+    ]);
+    let mut groups: BTreeMap<_, Vec<[f64; 4]>> = BTreeMap::new();
+    for point in points {
+        let factors = pool.estimate(&point.member, false).factors;
+        let [standing, compute, memory] = std::array::from_fn(|at| point.parts[at] * factors[at]);
+        let [flops, bytes] = point.rates;
+        let key = (
+            &point.member.device,
+            point.member.backend.name(),
+            &point.mode,
+            point.phase,
+        );
+        let one = [standing, compute / flops, memory / bytes, point.most];
+        groups.entry(key).or_default().push(one);
+    }
+    for ((device, backend, mode, phase), group) in groups {
+        let median = |at: usize| {
+            let mut values: Vec<f64> = group.iter().map(|one| one[at]).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        grid.row([
+            device.clone(),
+            backend.to_owned(),
+            mode.clone().unwrap_or_default(),
+            phase.name().to_owned(),
+            number::quantity(median(0), "W"),
+            number::quantity(median(1), "J/FLOP"),
+            number::quantity(median(2), "J/B"),
+            number::quantity(median(3), "W"),
+        ]);
+    }
+    grid
 }
 
 /// Errors by backend and phase, and of all.

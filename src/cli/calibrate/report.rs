@@ -6,7 +6,7 @@ use edgeprof::calibrate::collect::Power;
 use edgeprof::calibrate::device::Calibrated;
 use edgeprof::calibrate::measurement::LeftOut;
 use edgeprof::calibrate::probe::Probes;
-use edgeprof::calibration::{Calibration, FactorId, Phase};
+use edgeprof::calibration::{Calibration, FactorId, Phase, PowerFactors};
 use edgeprof::output::{Align, Grid, SCHEMA, number};
 use edgeprof::power::{self, Info};
 use edgeprof::units::Watts;
@@ -80,6 +80,9 @@ impl Report {
                 number::percent(quality.scatter)
             );
         }
+        if let Some(power) = &file.power {
+            text.push_str(&energy_text(power));
+        }
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for row in &self.left_out {
             *reasons.entry(&row.reason).or_default() += 1;
@@ -148,6 +151,7 @@ impl Report {
             "seconds": self.seconds,
             "probes": self.probes,
             "power": self.power,
+            "energy": file.power,
             "measured": measured,
             "factors": fitted,
             "quality": file.quality,
@@ -174,6 +178,26 @@ fn power_text(power: &Power) -> String {
         );
     }
     text + "\n"
+}
+
+/// What was fitted to the power of the tests.
+fn energy_text(power: &PowerFactors) -> String {
+    let Some(measured) = &power.measured else {
+        return String::new();
+    };
+    let range = measured.full_load_w - measured.idle_w;
+    let watts = |value: f64| format!("{} W", number::significant(value, 3));
+    let error = power
+        .held_out_error
+        .map_or_else(|| "not checked".to_owned(), number::percent);
+    format!(
+        "energy: {} stand on the rail {}, arithmetic draws {} beyond, streaming {}; {} points, median error on a model left out of the fit: {error}\n",
+        watts(measured.idle_w * power.standing),
+        measured.rail,
+        watts(range * power.compute),
+        watts(range * power.memory),
+        power.points
+    )
 }
 
 /// The points, measured and fitted.
@@ -348,7 +372,7 @@ impl Sensors {
             let info = state.sensor.as_ref();
             grid.row([
                 info.map_or("", |info| info.name).to_owned(),
-                info.map_or(String::new(), |info| info.rail.clone()),
+                info.map_or(String::new(), |info| info.rail.to_string()),
                 state
                     .watts
                     .map(|watts| format!("{:.2} W", watts.get()))

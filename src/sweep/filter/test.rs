@@ -1,0 +1,248 @@
+//! A condition with its names looked up and its kinds checked, ready for millions of rows.
+
+use super::FilterError;
+use super::tree::{Binary, Comparison, Node, Tree};
+use crate::excerpt::Excerpt;
+use crate::output::{Column, Record, Values};
+use crate::sweep::named;
+
+/// What is true or false of a row, or neither.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    Always(bool),
+    Column(fn(&Record) -> Option<bool>),
+    Not(Box<Test>),
+    All(Box<[Test]>),
+    Any(Box<[Test]>),
+    Numbers(Comparison, Number, Number),
+    Texts(Comparison, Text, Text),
+    /// Two tests come out alike, or differ.
+    Alike(bool, Box<[Test; 2]>),
+    /// Something applies, or does not.
+    Applies(bool, Box<Value>),
+}
+
+/// A number of a row; NaN is none.
+#[derive(Debug, Clone)]
+pub(super) enum Number {
+    Always(f64),
+    Column(fn(&Record) -> Option<f64>),
+    Whole(fn(&Record) -> Option<u64>),
+    Negative(Box<Number>),
+    Sum(Box<[Number; 2]>),
+    Difference(Box<[Number; 2]>),
+    Product(Box<[Number; 2]>),
+    Quotient(Box<[Number; 2]>),
+}
+
+/// A text of a row.
+#[derive(Debug, Clone)]
+pub(super) enum Text {
+    Always(String),
+    Column(fn(&Record) -> Option<&str>),
+}
+
+/// Anything that a place can hold.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Test(Test),
+    Number(Number),
+    Text(Text),
+    None,
+}
+
+impl Comparison {
+    fn holds<T: PartialOrd + ?Sized>(self, a: &T, b: &T) -> bool {
+        match self {
+            Self::Less => a < b,
+            Self::LessOrEqual => a <= b,
+            Self::Greater => a > b,
+            Self::GreaterOrEqual => a >= b,
+            Self::Equal => a == b,
+            Self::NotEqual => a != b,
+        }
+    }
+}
+
+impl Number {
+    #[allow(clippy::cast_precision_loss)] // bytes and tokens are far below 2^53
+    fn of(&self, record: &Record) -> f64 {
+        match self {
+            Self::Always(number) => *number,
+            Self::Column(get) => get(record).unwrap_or(f64::NAN),
+            Self::Whole(get) => get(record).map_or(f64::NAN, |whole| whole as f64),
+            Self::Negative(number) => -number.of(record),
+            Self::Sum(both) => both[0].of(record) + both[1].of(record),
+            Self::Difference(both) => both[0].of(record) - both[1].of(record),
+            Self::Product(both) => both[0].of(record) * both[1].of(record),
+            Self::Quotient(both) => both[0].of(record) / both[1].of(record),
+        }
+    }
+}
+
+impl Text {
+    fn of<'a>(&'a self, record: &'a Record) -> Option<&'a str> {
+        match self {
+            Self::Always(text) => Some(text),
+            Self::Column(get) => get(record),
+        }
+    }
+}
+
+impl Value {
+    fn applies(&self, record: &Record) -> bool {
+        match self {
+            Self::Test(test) => test.holds(record).is_some(),
+            Self::Number(number) => !number.of(record).is_nan(),
+            Self::Text(text) => text.of(record).is_some(),
+            Self::None => false,
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Test(_) => "something true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Test {
+    /// Whether it is true of the row; none if that depends on something that does not apply.
+    pub fn holds(&self, record: &Record) -> Option<bool> {
+        match self {
+            Self::Always(truth) => Some(*truth),
+            Self::Column(get) => get(record),
+            Self::Not(test) => test.holds(record).map(|truth| !truth),
+            Self::All(tests) => joined(tests, record, true),
+            Self::Any(tests) => joined(tests, record, false),
+            Self::Numbers(comparison, a, b) => {
+                let (a, b) = (a.of(record), b.of(record));
+                (!a.is_nan() && !b.is_nan()).then(|| comparison.holds(&a, &b))
+            }
+            Self::Texts(comparison, a, b) => Some(comparison.holds(a.of(record)?, b.of(record)?)),
+            Self::Alike(alike, both) => Some((both[0].holds(record)? == both[1].holds(record)?) == *alike),
+            Self::Applies(applies, value) => Some(value.applies(record) == *applies),
+        }
+    }
+}
+
+/// Whether all tests are true (`all`), or any of them is: the first one that says otherwise decides, and without such a one any that
+/// depends on what does not apply leaves it open.
+fn joined(tests: &[Test], record: &Record, all: bool) -> Option<bool> {
+    let mut truth = Some(all);
+    for test in tests {
+        match test.holds(record) {
+            Some(one) if one != all => return Some(one),
+            Some(_) => {}
+            None => truth = None,
+        }
+    }
+    truth
+}
+
+/// The condition of a tree.
+pub(super) fn compile(text: &str, node: &Node) -> Result<Test, FilterError> {
+    Compiler { text }.test(node)
+}
+
+struct Compiler<'t> {
+    text: &'t str,
+}
+
+impl Compiler<'_> {
+    fn place(&self, node: &Node) -> Excerpt {
+        Excerpt::of(self.text, node.span.clone())
+    }
+
+    fn unwanted(&self, node: &Node, found: &Value, wanted: &'static str) -> FilterError {
+        FilterError::Kind {
+            found: found.kind(),
+            wanted,
+            place: self.place(node),
+        }
+    }
+
+    fn test(&self, node: &Node) -> Result<Test, FilterError> {
+        match self.value(node)? {
+            Value::Test(test) => Ok(test),
+            other => Err(self.unwanted(node, &other, "something true or false")),
+        }
+    }
+
+    fn number(&self, node: &Node) -> Result<Number, FilterError> {
+        match self.value(node)? {
+            Value::Number(number) => Ok(number),
+            other => Err(self.unwanted(node, &other, "a number")),
+        }
+    }
+
+    fn value(&self, node: &Node) -> Result<Value, FilterError> {
+        Ok(match &node.tree {
+            Tree::Number(number) => Value::Number(Number::Always(*number)),
+            Tree::Text(text) => Value::Text(Text::Always(text.clone())),
+            Tree::Name(name) => self.name(name, node)?,
+            Tree::Not(inner) => Value::Test(Test::Not(Box::new(self.test(inner)?))),
+            Tree::Negate(inner) => Value::Number(Number::Negative(Box::new(self.number(inner)?))),
+            Tree::Binary(operator, both) => {
+                let [a, b] = &**both;
+                let tests = || {
+                    node.chain()
+                        .into_iter()
+                        .map(|node| self.test(node))
+                        .collect::<Result<_, _>>()
+                };
+                let numbers = || Ok(Box::new([self.number(a)?, self.number(b)?]));
+                match operator {
+                    Binary::And => Value::Test(Test::All(tests()?)),
+                    Binary::Or => Value::Test(Test::Any(tests()?)),
+                    Binary::Add => Value::Number(Number::Sum(numbers()?)),
+                    Binary::Subtract => Value::Number(Number::Difference(numbers()?)),
+                    Binary::Multiply => Value::Number(Number::Product(numbers()?)),
+                    Binary::Divide => Value::Number(Number::Quotient(numbers()?)),
+                    Binary::Compare(comparison) => Value::Test(self.comparison(*comparison, a, b)?),
+                }
+            }
+        })
+    }
+
+    fn name(&self, name: &str, node: &Node) -> Result<Value, FilterError> {
+        match name {
+            "true" => return Ok(Value::Test(Test::Always(true))),
+            "false" => return Ok(Value::Test(Test::Always(false))),
+            "none" => return Ok(Value::None),
+            _ => {}
+        }
+        let column = Column::named(name).ok_or_else(|| FilterError::UnknownColumn {
+            name: name.to_owned(),
+            nearest: named::nearest(name),
+            place: self.place(node),
+        })?;
+        Ok(match column.values {
+            Values::Text(get) => Value::Text(Text::Column(get)),
+            Values::Number(get) => Value::Number(Number::Column(get)),
+            Values::Whole(get) => Value::Number(Number::Whole(get)),
+            Values::Truth(get) => Value::Test(Test::Column(get)),
+        })
+    }
+
+    fn comparison(&self, comparison: Comparison, a: &Node, b: &Node) -> Result<Test, FilterError> {
+        let equal = match comparison {
+            Comparison::Equal => Some(true),
+            Comparison::NotEqual => Some(false),
+            _ => None,
+        };
+        match (self.value(a)?, self.value(b)?, equal) {
+            (Value::Number(a), Value::Number(b), _) => Ok(Test::Numbers(comparison, a, b)),
+            (Value::Text(a), Value::Text(b), _) => Ok(Test::Texts(comparison, a, b)),
+            (Value::Test(a), Value::Test(b), Some(equal)) => Ok(Test::Alike(equal, Box::new([a, b]))),
+            (value, Value::None, Some(equal)) | (Value::None, value, Some(equal)) => {
+                Ok(Test::Applies(!equal, Box::new(value)))
+            }
+            (found @ (Value::Test(_) | Value::None), _, None) => Err(self.unwanted(a, &found, "a number or a text")),
+            (left, found, _) => Err(self.unwanted(b, &found, left.kind())),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! From the numbers of rows to their predictions.
+
+use super::space::{Group, Lane, Lot, Space};
+use crate::economy::{self, Economy};
+use crate::output::Record;
+use crate::perf::memory::Memo;
+use crate::perf::sums::ModelSums;
+use crate::quant::{NotStored, Precision};
+use crate::scenario::{Scenario, ScenarioError, Workload};
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+/// Why a row has no prediction although it was laid out.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalkError {
+    /// The model has no stored precision.
+    #[error(transparent)]
+    NotStored(#[from] NotStored),
+    /// It cannot be asked.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+}
+
+/// Some rows of a space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows<'a> {
+    /// Neighbours.
+    Range(Range<u64>),
+    /// These, in this order.
+    Picked(&'a [u64]),
+}
+
+impl Rows<'_> {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Range(rows) => rows.end.saturating_sub(rows.start),
+            Self::Picked(rows) => rows.len() as u64,
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those from the `part.start`-th on to before the `part.end`-th.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // no more than the length of the slice
+    pub fn part(&self, part: Range<u64>) -> Self {
+        let part = part.start.min(self.len())..part.end.min(self.len());
+        match self {
+            Self::Range(rows) => Self::Range(rows.start + part.start..rows.start + part.end),
+            Self::Picked(rows) => Self::Picked(&rows[part.start as usize..part.end as usize]),
+        }
+    }
+}
+
+/// Goes through rows and predicts them. What neighbouring rows have in common (the sums of a model in a precision, footprints, the
+/// names of a record) is worked out once.
+#[derive(Debug)]
+pub struct Walk<'s> {
+    space: &'s Space,
+    sums: Option<(usize, Precision, Arc<ModelSums>)>,
+    memo: Memo,
+    /// Group, precision and lane of what the memo remembers.
+    remembered: Option<(usize, Precision, usize)>,
+    refused: u64,
+}
+
+impl<'s> Walk<'s> {
+    /// A walk that has not begun.
+    #[must_use]
+    pub fn new(space: &'s Space) -> Self {
+        Self {
+            space,
+            sums: None,
+            memo: Memo::default(),
+            remembered: None,
+            refused: 0,
+        }
+    }
+
+    /// How many of the rows seen were left out because their context does not hold their work.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Shows the record of each of these rows in order, until told to stop.
+    ///
+    /// # Errors
+    /// [`WalkError`], if something was laid out that cannot be asked.
+    pub fn each(
+        &mut self,
+        rows: &Rows<'_>,
+        mut see: impl FnMut(u64, &Record) -> ControlFlow<()>,
+    ) -> Result<(), WalkError> {
+        match rows {
+            Rows::Range(rows) => self.range(rows.clone(), &mut see).map(|_| ()),
+            Rows::Picked(rows) => {
+                for run in rows.chunk_by(|row, next| row.checked_add(1) == Some(*next)) {
+                    if let [first, ..] = run
+                        && self.range(*first..*first + run.len() as u64, &mut see)?.is_break()
+                    {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn range(
+        &mut self,
+        rows: Range<u64>,
+        see: &mut impl FnMut(u64, &Record) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, WalkError> {
+        let space = self.space;
+        let rows = rows.start..rows.end.min(space.rows());
+        let mut at = rows.start;
+        while at < rows.end {
+            let group_at = space.groups.partition_point(|group| group.end <= at);
+            let group = &space.groups[group_at];
+            let start = match group_at {
+                0 => 0,
+                _ => space.groups[group_at - 1].end,
+            };
+            let per_precision = group.rows_per_precision();
+            let (precision_at, within) = ((at - start) / per_precision, (at - start) % per_precision);
+            let precision = group.precisions[usize::try_from(precision_at).unwrap_or(usize::MAX)];
+            let lot_at = group.lots.partition_point(|lot| lot.end <= within);
+            let lot = &group.lots[lot_at];
+            let lot_start = match lot_at {
+                0 => 0,
+                _ => group.lots[lot_at - 1].end,
+            };
+            let left = (lot.end - within).min(rows.end - at);
+            let first = within - lot_start;
+            let stretch = Stretch {
+                group_at,
+                group,
+                precision,
+                lot,
+                first,
+                number: at,
+                left,
+            };
+            if self.stretch(&stretch, see)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            at += left;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn sums(&mut self, group_at: usize, group: &Group, precision: Precision) -> Result<Arc<ModelSums>, NotStored> {
+        match &self.sums {
+            Some((at, of, sums)) if (*at, *of) == (group_at, precision) => Ok(Arc::clone(sums)),
+            _ => {
+                let sums = Arc::new(ModelSums::of(&group.model, precision)?);
+                self.sums = Some((group_at, precision, Arc::clone(&sums)));
+                Ok(sums)
+            }
+        }
+    }
+
+    fn stretch(
+        &mut self,
+        stretch: &Stretch<'_>,
+        see: &mut impl FnMut(u64, &Record) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, WalkError> {
+        let &Stretch {
+            group_at,
+            group,
+            precision,
+            lot,
+            ..
+        } = stretch;
+        let sums = self.sums(group_at, group, precision)?;
+        if self.remembered != Some((group_at, precision, lot.lane)) {
+            self.memo.clear();
+            self.remembered = Some((group_at, precision, lot.lane));
+        }
+        let Lane { target, terms } = &self.space.lanes[lot.lane];
+        let base = target.scenario(&sums, precision, Workload::default())?;
+        let mut record: Option<Record> = None;
+        let mut works = Works::new(self.space, lot, stretch.first);
+        for number in stretch.number..stretch.number + stretch.left {
+            let work = target.own_threads(works.work());
+            works.advance();
+            let scenario: Scenario<'_> = match base.with_workload(work, &mut self.memo) {
+                Ok(scenario) => scenario,
+                Err(ScenarioError::ContextTooSmall { .. }) => {
+                    self.refused += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let prediction = target.predict(&scenario);
+            let economy = Economy::of(&economy::Work::of(&scenario.workload, &prediction), terms);
+            let record = match &mut record {
+                Some(record) => {
+                    record.renew(&scenario, &prediction, economy);
+                    record
+                }
+                none => none.insert(Record {
+                    economy,
+                    ..Record::exact(&group.model, &scenario, &prediction, Vec::new())
+                }),
+            };
+            if see(number, record).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Neighbouring rows of one model in one precision on one target.
+struct Stretch<'s> {
+    group_at: usize,
+    group: &'s Group,
+    precision: Precision,
+    lot: &'s Lot,
+    /// Which row of the lot is the first.
+    first: u64,
+    /// The number of that row.
+    number: u64,
+    /// How many rows.
+    left: u64,
+}
+
+const AXES: usize = 10;
+
+/// The pieces of work of a lot, in order.
+struct Works<'s> {
+    space: &'s Space,
+    lot: &'s Lot,
+    lengths: [usize; AXES],
+    at: [usize; AXES],
+}
+
+impl<'s> Works<'s> {
+    /// Those from the row `first` of the lot on.
+    #[allow(clippy::cast_possible_truncation)] // an index into an axis
+    fn new(space: &'s Space, lot: &'s Lot, first: u64) -> Self {
+        let work = &space.work;
+        let lengths = [
+            lot.caches.len(),
+            lot.gpu_layers.len(),
+            lot.threads.len(),
+            work.batch.len(),
+            work.ubatch.len(),
+            work.sequences.len(),
+            work.context.len(),
+            work.prompt.len(),
+            work.generate.len(),
+            work.depth.len(),
+        ];
+        let (mut at, mut rest) = ([0; AXES], first);
+        for (index, length) in at.iter_mut().zip(lengths).rev() {
+            *index = (rest % length as u64) as usize;
+            rest /= length as u64;
+        }
+        Self {
+            space,
+            lot,
+            lengths,
+            at,
+        }
+    }
+
+    fn work(&self) -> Workload {
+        let (work, lot) = (&self.space.work, self.lot);
+        let [
+            caches,
+            gpu_layers,
+            threads,
+            batch,
+            ubatch,
+            sequences,
+            context,
+            prompt,
+            generate,
+            depth,
+        ] = self.at;
+        let caches = lot.caches[caches];
+        Workload {
+            prompt: work.prompt[prompt],
+            generate: work.generate[generate],
+            depth: work.depth[depth],
+            context: work.context[context],
+            batch: work.batch[batch],
+            ubatch: work.ubatch[ubatch],
+            sequences: work.sequences[sequences],
+            key_type: caches.keys,
+            value_type: caches.values,
+            threads: lot.threads[threads],
+            gpu_layers: lot.gpu_layers[gpu_layers],
+            repack: work.repack,
+        }
+    }
+
+    fn advance(&mut self) {
+        for (index, length) in self.at.iter_mut().zip(self.lengths).rev() {
+            *index += 1;
+            if *index < length {
+                return;
+            }
+            *index = 0;
+        }
+    }
+}
