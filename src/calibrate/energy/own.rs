@@ -53,7 +53,7 @@ pub fn of_device(
         covariance: estimate.covariance.map(|row| row.map(|value| round(value, 4))),
         scatter: match judged.is_empty() {
             true => class.scatter,
-            false => round(scatter(&judged, LEAST_SCATTER), 3),
+            false => round(scatter(&judged, |one| one.row, LEAST_SCATTER), 3),
         },
         held_out_error: median_error(&judged).map(|error| round(error, 3)),
         points: points.len() as u64,
