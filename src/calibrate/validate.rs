@@ -163,7 +163,7 @@ fn with_calibrations(catalog: &Catalog, bench: &Bench, choice: &Choice) -> Resul
     for (at, row) in bench.rows.iter().enumerate() {
         let Ok(scenario) = row.scenario() else { continue };
         let calibration = catalog.calibration_for(scenario.device, scenario.backend_kind, choice)?;
-        let prediction = perf::predict(&scenario, &calibration.value);
+        let prediction = perf::predict_in_ample_memory(&scenario, &calibration.value);
         let figures = match row.measurement.phase {
             Phase::Prefill => (
                 prediction.prefill_tokens_per_s,

@@ -175,6 +175,7 @@ impl Recommend {
                         .map_err(Failure::new)?;
                     candidates.push(Candidate {
                         record,
+                        generates: !sums.decoder.formats.is_empty(),
                         context_length: model.context_length,
                         price: own_price(target.device()),
                     });

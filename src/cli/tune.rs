@@ -205,7 +205,12 @@ fn notes(tuning: &Tuning, of_prediction: Vec<String>) -> Vec<String> {
             tuning.settings_that_do_not_fit, tuning.settings
         ));
     }
-    notes.extend(of_prediction);
+    // What becomes of a default that does not fit is no concern of the setting that does.
+    notes.extend(
+        of_prediction
+            .into_iter()
+            .filter(|note| !note.starts_with(edgeprof::output::MISFIT)),
+    );
     notes
 }
 
@@ -285,19 +290,22 @@ fn best(tuning: &Tuning) -> Grid {
         ("90 % interval", Align::Left),
     ]);
     let mut grid = Grid::new(columns);
-    let times = |gain: f64| format!("x {}", number::significant(gain, 3));
+    let times = |gain: Option<f64>| gain.map_or_else(String::new, |gain| format!("x {}", number::significant(gain, 3)));
     for phase in &tuning.phases {
         let mut row = vec![phase.phase.name().to_owned()];
         row.extend(tuning.knobs.iter().map(|&knob| phase.setting.value(knob)));
-        let [low, high] = phase.gain_interval.map(|gain| number::significant(gain, 3));
         row.extend([
             figure(tuning.goal, phase.tokens, phase.seconds, phase.joules),
-            figure(tuning.goal, phase.tokens, phase.default_seconds, phase.default_joules),
+            phase.default_seconds.map_or_else(
+                || "does not fit".to_owned(),
+                |seconds| figure(tuning.goal, phase.tokens, seconds, phase.default_joules),
+            ),
             times(phase.gain),
-            if phase.setting == tuning.default {
-                String::new()
-            } else {
-                format!("{low} to {high}")
+            match phase.gain_interval {
+                Some([low, high]) if phase.setting != tuning.default => {
+                    format!("{} to {}", number::significant(low, 3), number::significant(high, 3))
+                }
+                _ => String::new(),
             },
         ]);
         grid.row(row);
@@ -345,8 +353,9 @@ fn alternatives(goal: Goal, best: &Best) -> Grid {
         grid.row([
             row.knob.title().to_owned(),
             row.value.clone(),
-            figure(goal, best.tokens, row.seconds, row.joules),
-            number::percent(row.of_best),
+            row.seconds
+                .map_or_else(String::new, |seconds| figure(goal, best.tokens, seconds, row.joules)),
+            row.of_best.map_or_else(String::new, number::percent),
             if row.is_default {
                 format!("{verdict}, default")
             } else {

@@ -63,7 +63,7 @@ pub struct Row {
     pub b: Option<f64>,
     /// The second's over the first's.
     pub b_over_a: Option<f64>,
-    /// Which is better; none where a figure is missing or the model does not fit on either.
+    /// Which is better; none where a figure is missing, unless it is since the model does not fit there.
     pub better: Option<Better>,
     /// Whether their 90 % intervals lie apart; none where there are none.
     pub intervals_apart: Option<bool>,
@@ -211,18 +211,14 @@ impl Metric {
             return None;
         }
         let both = figures[0].zip(figures[1]);
-        let about_memory = self.unit == Unit::Bytes;
-        let better = match both {
-            // A speed that memory does not allow wins nothing.
-            Some(_) if !(about_memory || a.fits && b.fits) => match (a.fits, b.fits) {
-                (true, false) => Some(Better::A),
-                (false, true) => Some(Better::B),
-                _ => None,
-            },
-            Some((a, b)) if a == b => Some(Better::Neither),
-            Some((a, b)) if (a > b) == self.more_is_better => Some(Better::A),
-            Some(_) => Some(Better::B),
-            None => None,
+        let better = match figures {
+            // Where the model does not fit it has no speed, and the other is the better one.
+            [Some(_), None] if !b.fits => Some(Better::A),
+            [None, Some(_)] if !a.fits => Some(Better::B),
+            [Some(a), Some(b)] if a == b => Some(Better::Neither),
+            [Some(a), Some(b)] if (a > b) == self.more_is_better => Some(Better::A),
+            [Some(_), Some(_)] => Some(Better::B),
+            _ => None,
         };
         let intervals = (self.interval)(a).zip((self.interval)(b));
         Some(Row {
@@ -242,14 +238,6 @@ impl Metric {
 #[must_use]
 pub fn compare(a: &Side<'_>, b: &Side<'_>, uses: &[Use], price: Option<EnergyPrice>) -> Comparison {
     let mut notes = Vec::new();
-    for side in [a, b] {
-        if !side.record.fits {
-            notes.push(format!(
-                "it does not fit on {}, whose speeds are those it would have with enough memory",
-                side.name
-            ));
-        }
-    }
     let break_even = match pay_back(a, b, uses, price) {
         Ok(rows) => rows,
         Err(why) => {
@@ -258,12 +246,7 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, uses: &[Use], price: Option<EnergyPri
         }
     };
     let own = |side: &Side<'_>| {
-        let notes = side
-            .record
-            .basis
-            .notes
-            .iter()
-            .filter(|note| !note.starts_with("it does not fit"));
+        let notes = side.record.basis.notes.iter();
         notes
             .map(|note| (side.name.to_owned(), note.clone()))
             .collect::<Vec<_>>()

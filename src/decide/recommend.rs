@@ -36,6 +36,8 @@ pub struct Wants {
 pub struct Candidate {
     /// The prediction.
     pub record: Record,
+    /// Whether the model generates: an encoder does not.
+    pub generates: bool,
     /// Longest context that the model was trained for; none if its source does not say.
     pub context_length: Option<u64>,
     /// What the device costs; none if nobody says.
@@ -270,7 +272,7 @@ pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
     let pair = |candidate: &Candidate| (candidate.record.model.clone(), candidate.record.hardware.clone());
     let mut groups: Vec<Vec<(Candidate, Vec<Failure>)>> = Vec::new();
     for candidate in candidates {
-        if candidate.record.decode_tokens_per_s.is_none() {
+        if !candidate.generates {
             continue;
         }
         let failures = failures(&candidate, wants);

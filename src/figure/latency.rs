@@ -69,6 +69,9 @@ impl Breakdown {
     /// The parts of a whole request, cold: they add up to `end_to_end_s`.
     #[must_use]
     pub fn of_request<'a>(record: Record, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Self {
+        if !prediction.fits {
+            return Self::nothing(record);
+        }
         let parts = prediction.parts(scenario);
         let phase = |phase, times: f64| {
             let mut seconds = [0.0; 3];
@@ -87,6 +90,12 @@ impl Breakdown {
         let decode = phase(Phase::Decode, record.workload.generate as f64);
         let load = [prediction.io_s, prediction.h2d_s, prediction.repack_s].map(|part| part.unwrap_or(0.0));
         let parts = named(&REQUEST, &[load, prefill, decode].concat());
+        Self { record, parts }
+    }
+
+    /// Of what does not fit, which takes no time.
+    const fn nothing(record: Record) -> Self {
+        let parts = Vec::new();
         Self { record, parts }
     }
 
@@ -110,6 +119,9 @@ impl Breakdown {
     /// The parts of one decoded token, the mean over the generation: they add up to `decode_s_per_token`.
     #[must_use]
     pub fn of_token<'a>(record: Record, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Self {
+        if !prediction.fits {
+            return Self::nothing(record);
+        }
         let mut seconds = [0.0; TOKEN.len()];
         for part in prediction.parts(scenario).iter() {
             for (term, adds) in part.terms(Phase::Decode, scenario).contributions() {
@@ -163,8 +175,12 @@ fn figure(title: &str, looks: &[Look], breakdowns: &[Breakdown]) -> Result<Figur
             model,
             hardware,
             precision,
+            fits,
             ..
         } = &breakdown.record;
+        if !fits {
+            return super::does_not_fit(&breakdown.record);
+        }
         format!("{model} in {precision} on {hardware} takes no time of this kind; the exact formulas and --generate of at least 1 give it")
     }));
     if drawn.is_empty() {

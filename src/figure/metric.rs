@@ -168,6 +168,9 @@ impl Metric {
             precision,
             ..
         } = record;
+        if !record.fits {
+            return super::does_not_fit(record);
+        }
         format!(
             "{model} in {precision} on {hardware} has no {}: {}",
             self.key, self.reason

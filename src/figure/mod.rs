@@ -108,6 +108,19 @@ fn who(record: &Record) -> Vec<Value> {
     ]
 }
 
+/// That a prediction has no speed or energy to show.
+fn does_not_fit(record: &Record) -> String {
+    let Record {
+        model,
+        hardware,
+        precision,
+        ..
+    } = record;
+    format!(
+        "{model} in {precision} does not fit in the memory of {hardware}, and so has neither speed nor energy there"
+    )
+}
+
 /// The cells of an estimate: value, low and high end.
 fn cells(estimate: Option<Estimate>) -> [Value; 3] {
     let [low, high] = estimate

@@ -37,7 +37,7 @@ impl Standing {
         let machine = part.machine;
         let mut peaks = Vec::new();
         let mut phases = Vec::new();
-        for phase in [Phase::Prefill, Phase::Decode] {
+        for phase in [Phase::Prefill, Phase::Decode].into_iter().filter(|_| prediction.fits) {
             let terms = part.terms(phase, scenario);
             peaks.extend(multiplying(&terms, &machine));
             let totals = terms.totals();
@@ -79,10 +79,14 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
         .iter()
         .filter(|standing| !standing.phases.is_empty())
         .collect();
+    let misfits = standings.iter().filter(|standing| !standing.record.fits);
+    let left_out = distinct(misfits.map(|standing| super::does_not_fit(&standing.record)));
     if drawn.is_empty() {
         return Err(FigureError::Missing {
-            first: "there is no phase to place; ask for --prompt or --generate of at least 1 and the exact formulas"
-                .to_owned(),
+            first: left_out.into_iter().next().unwrap_or_else(|| {
+                "there is no phase to place; ask for --prompt or --generate of at least 1 and the exact formulas"
+                    .to_owned()
+            }),
         });
     }
     let names = apart(&drawn.iter().map(|standing| &standing.record).collect::<Vec<_>>());
@@ -180,7 +184,7 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
             notes,
             aspect: ASPECT,
         }),
-        left_out: Vec::new(),
+        left_out,
     })
 }
 

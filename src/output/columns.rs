@@ -248,6 +248,7 @@ pub const COLUMNS: &[Column] = &[
     Column::text("calibration", |r| r.basis.calibration.as_deref()),
     Column::number("held_out_error", |r| r.basis.held_out_error).low(),
     Column::truth("inside_measured_range", |r| r.basis.inside_measured_range).high(),
+    Column::number("paging_s_per_token", |r| r.paging_s_per_token).low(),
 ];
 
 /// Predictions as CSV, one row each under a header.
@@ -388,6 +389,16 @@ pub fn compared(records: &[Record]) -> Vec<Compared> {
             Align::Right,
             |r| shown(r.end_to_end_s, number::seconds),
             |r| r.end_to_end_s,
+        ),
+        (
+            "paging per token",
+            Align::Right,
+            |r| {
+                shown(r.paging_s_per_token, |wait| {
+                    format!("at least {}", number::seconds(wait))
+                })
+            },
+            |r| r.paging_s_per_token,
         ),
         (
             "J/token",

@@ -10,6 +10,6 @@ mod sheet;
 
 pub use columns::{Better, COLUMNS, Column, Compared, Value, Values, compared, comparison, csv};
 pub use grid::{Align, Grid, Setting};
-pub use notes::{estimated, notes};
+pub use notes::{MISFIT, estimated, notes};
 pub use record::{BasisRecord, BoundRecord, PaperQuestion, Record, SCHEMA, WorkloadRecord};
 pub use sheet::Sheet;

@@ -1,5 +1,6 @@
 //! What a reader of a prediction should know besides its figures.
 
+use super::number;
 use crate::calibration::Origin;
 use crate::device::{BackendKind, Device, Evidence};
 use crate::model::{Knowledge, Model};
@@ -14,7 +15,7 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
     let calibration = prediction.basis.calibration;
     let mut notes = Vec::new();
     if !prediction.fits {
-        notes.push("it does not fit: the speeds are those it would have with enough memory".to_owned());
+        notes.push(misfit(scenario, prediction));
     }
     if let Precision::Int8 | Precision::Int4 = scenario.precision
         && let Some(mix) = scenario.precision.mix()
@@ -47,10 +48,10 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
             scenario.backend_kind
         ));
     }
-    if !prediction.basis.inside_measured_range {
+    if !prediction.basis.inside_measured_range && prediction.fits {
         notes.push("outside the range that was measured: the intervals are wider".to_owned());
     }
-    if !work.repack && scenario.backend_kind == BackendKind::Cpu {
+    if !work.repack && scenario.backend_kind == BackendKind::Cpu && prediction.fits {
         notes.push(
             "without repacking the memory is right and the prefill too fast: the factors are those of repacked kernels"
                 .to_owned(),
@@ -84,6 +85,37 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
         ));
     }
     notes
+}
+
+/// The beginning of the note on a model that does not fit.
+pub const MISFIT: &str = "it does not fit, so it has no speed";
+
+/// What becomes of a model that does not fit.
+fn misfit(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let memory = scenario.memory();
+    let beyond = |wanted: f64, there: f64| number::bytes(wanted - there);
+    let host = scenario.device.memory.usable.value.get();
+    match (prediction.paging_s_per_token, &scenario.backend.memory) {
+        (Some(wait), _) => format!(
+            "{MISFIT}: every token would wait {} or longer for the {} of weights that are read from storage again{}",
+            number::seconds(wait),
+            beyond(memory.total(), host),
+            if memory.repacked > 0.0 {
+                ", and only with --no-repack: repacked weights are no pages of the file"
+            } else {
+                ""
+            }
+        ),
+        (None, Some(own)) if memory.on_device > own.usable.value.get() => format!(
+            "{MISFIT}: llama.cpp cannot load it, the GPU's memory lacks {}",
+            beyond(memory.on_device, own.usable.value.get())
+        ),
+        (None, Some(_)) => format!("{MISFIT}: the host lacks {}", beyond(memory.on_host(), host)),
+        (None, None) => format!(
+            "{MISFIT}: llama.cpp cannot load it, {} are missing",
+            beyond(memory.total(), host)
+        ),
+    }
 }
 
 /// Those numbers of a device, as far as its backend uses them, that are guesses.

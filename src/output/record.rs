@@ -77,6 +77,8 @@ pub struct Record {
     pub network_s: Option<f64>,
     /// The whole request, cold.
     pub end_to_end_s: Option<f64>,
+    /// Of a model that does not fit, what every decoded token waits for storage, at least.
+    pub paging_s_per_token: Option<f64>,
     /// The whole prompt.
     pub prefill_s: Option<f64>,
     /// Prompt tokens per second.
@@ -271,7 +273,8 @@ impl Record {
             h2d_s: prediction.h2d_s,
             repack_s: prediction.repack_s,
             network_s: prediction.network_s,
-            end_to_end_s: finite(prediction.end_to_end_s),
+            end_to_end_s: prediction.end_to_end_s.and_then(finite),
+            paging_s_per_token: prediction.paging_s_per_token,
             prefill_s: prediction.prefill_s,
             prefill_tokens_per_s: prediction.prefill_tokens_per_s,
             ttft_s: prediction.ttft_s,
@@ -352,6 +355,7 @@ impl Record {
             repack_s: None,
             network_s: prediction.network_s,
             end_to_end_s: finite(prediction.end_to_end_s),
+            paging_s_per_token: None,
             prefill_s: None,
             prefill_tokens_per_s: None,
             ttft_s: None,

@@ -2,6 +2,7 @@
 
 use super::bound::Bound;
 use super::interval::{GENERIC_SIGMA, Interval, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread};
+use super::paging;
 use super::part::{Parts, PhaseFigures};
 use crate::calibration::{Calibration, Phase, PowerFactors};
 use crate::device::Rail;
@@ -32,6 +33,8 @@ impl Basis<'_> {
 }
 
 /// Every figure of a scenario under the exact formulas. Base SI units; none where a figure does not apply.
+///
+/// What does not fit has neither speed nor energy: those figures are none, whereas what it would need is stated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction<'a> {
     /// Linear FLOPs and attention of one decoded token, the mean over the generation (of a prompt token if nothing is decoded).
@@ -73,7 +76,10 @@ pub struct Prediction<'a> {
     /// Sending the hidden states of the context over the network (equation 14).
     pub network_s: Option<f64>,
     /// Loading (`io + h2d + repack`), prefill and the whole generation.
-    pub end_to_end_s: f64,
+    pub end_to_end_s: Option<f64>,
+    /// Of a model that does not fit, what every decoded token waits for storage, at least: the weights that memory does not hold, read
+    /// again. None where it fits, and where llama.cpp refuses to load it (a GPU's memory is not paged).
+    pub paging_s_per_token: Option<f64>,
     /// The whole prompt.
     pub prefill_s: Option<f64>,
     /// Prompt tokens per second.
@@ -107,10 +113,16 @@ pub struct Prediction<'a> {
 /// Where [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves layers to the CPU, [`predict_split`] counts them.
 #[must_use]
 pub fn predict<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
+    figures(scenario, &Parts::new(scenario, calibration, None)).held_to_memory(scenario)
+}
+
+/// The same whether it fits or not, as on a device with memory enough: to hold a run against that evidently took place.
+#[must_use]
+pub fn predict_in_ample_memory<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
     figures(scenario, &Parts::new(scenario, calibration, None))
 }
 
-/// The same, with the layers that stay on the host computed by its CPU, of which `host` is the calibration.
+/// As [`predict`], with the layers that stay on the host computed by its CPU, of which `host` is the calibration.
 ///
 /// As in llama.cpp, the last `gpu_layers` layers go to the GPU, the head counting as the last. The two take turns, so their times
 /// add up. Without layers on the host this is [`predict`].
@@ -120,7 +132,48 @@ pub fn predict_split<'a>(
     calibration: &'a Calibration,
     host: &'a Calibration,
 ) -> Prediction<'a> {
-    figures(scenario, &Parts::new(scenario, calibration, Some(host)))
+    figures(scenario, &Parts::new(scenario, calibration, Some(host))).held_to_memory(scenario)
+}
+
+impl<'a> Prediction<'a> {
+    /// Without the figures of a run that memory does not allow.
+    #[inline]
+    fn held_to_memory(mut self, scenario: &Scenario<'a>) -> Self {
+        if !self.fits {
+            self.withhold(scenario);
+        }
+        self
+    }
+
+    #[cold]
+    fn withhold(&mut self, scenario: &Scenario<'a>) {
+        let storage = scenario.device.storage_bandwidth.as_ref();
+        let paged = paging::bytes_per_token(scenario, &self.parts(scenario));
+        self.paging_s_per_token = paged.zip(storage).map(|(bytes, rate)| bytes / rate.value.get());
+        for figure in [
+            &mut self.compute_s,
+            &mut self.memory_s,
+            &mut self.overhead_s,
+            &mut self.h2d_s,
+            &mut self.repack_s,
+            &mut self.end_to_end_s,
+            &mut self.prefill_s,
+            &mut self.prefill_tokens_per_s,
+            &mut self.ttft_s,
+            &mut self.decode_s_per_token,
+            &mut self.decode_tokens_per_s,
+            &mut self.energy_j_per_token,
+            &mut self.prefill_energy_j_per_token,
+            &mut self.decode_energy_j_per_token,
+        ] {
+            *figure = None;
+        }
+        (self.prefill_bound, self.decode_bound) = (None, None);
+        self.intervals = Intervals {
+            memory_bytes: self.intervals.memory_bytes,
+            ..Intervals::default()
+        };
+    }
 }
 
 fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
@@ -218,8 +271,11 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         h2d_s,
         repack_s,
         network_s,
-        end_to_end_s: [io_s, h2d_s, repack_s, prefill_s].into_iter().flatten().sum::<f64>()
-            + decode_s.unwrap_or(0.0) * work.generate as f64,
+        end_to_end_s: Some(
+            [io_s, h2d_s, repack_s, prefill_s].into_iter().flatten().sum::<f64>()
+                + decode_s.unwrap_or(0.0) * work.generate as f64,
+        ),
+        paging_s_per_token: None,
         prefill_s,
         prefill_tokens_per_s: prefill_rate,
         ttft_s: decode_s.map(|step| prefill_s.unwrap_or(0.0) + step).or(prefill_s),

@@ -78,7 +78,7 @@ pub(super) fn summary(records: &[Record]) -> Markup {
         p {
             (plural(records.len(), "prediction")) ": " (plural(models.len(), "model")) " on " (plural(devices.len(), "device")) ". "
             @if fitting == records.len() { "All of it fits in memory." }
-            @else { (fitting) " of them fit in memory; a speed of what does not is the one it would have with enough of it." }
+            @else { (fitting) " of them fit in memory; the others have no speed." }
         }
         div.tiles {
             @for aim in &AIMS {

@@ -24,6 +24,7 @@ mod llmfit;
 #[cfg(feature = "llama")]
 mod measure;
 mod memory;
+mod misfit;
 mod models;
 mod properties;
 mod readme;

@@ -4,7 +4,7 @@ use edgeprof::calibration::Calibration;
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::perf::sums::ModelSums;
-use edgeprof::perf::{Interval, Prediction, predict, predict_split};
+use edgeprof::perf::{Interval, Prediction, predict, predict_in_ample_memory, predict_split};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{MOST_TOKENS, Scenario, Workload};
 use edgeprof::units::{ByteRate, Bytes, FlopRate};
@@ -36,7 +36,8 @@ fn work() -> impl Strategy<Value = Workload> {
     )
 }
 
-/// Predicts `work` on a device's own backend with the calibration that the catalogue has for it, and hands on the prediction.
+/// Predicts `work` on a device's own backend with the calibration that the catalogue has for it, whether it fits or not, and hands on
+/// the prediction.
 fn ask<T>(
     sums: &ModelSums,
     device: &Device,
@@ -45,7 +46,7 @@ fn ask<T>(
     take: impl Fn(&Prediction<'_>) -> T,
 ) -> T {
     let scenario = Scenario::new(sums, device, None, "q4_0".parse().unwrap(), None, work).unwrap();
-    take(&predict(&scenario, calibration))
+    take(&predict_in_ample_memory(&scenario, calibration))
 }
 
 fn seconds(prediction: &Prediction<'_>) -> f64 {
@@ -61,7 +62,7 @@ fn check_figures(p: &Prediction<'_>) -> Result<(), TestCaseError> {
         Some(p.flops_per_token),
         Some(p.bytes_per_token),
         Some(p.memory_bytes),
-        Some(p.end_to_end_s),
+        p.end_to_end_s,
         p.prefill_s,
         p.prefill_tokens_per_s,
         p.ttft_s,
@@ -139,6 +140,35 @@ proptest! {
     }
 
     #[test]
+    fn what_fits_has_a_speed_and_what_does_not_has_none(
+        model in 0..MODELS.len(), device in 0..DEVICES.len(), precision in 0..PRECISIONS.len(), work in work(), backend in any::<bool>(),
+    ) {
+        let catalog = Catalog::builtin();
+        let sums = sums_of(&catalog, MODELS[model], PRECISIONS[precision]);
+        let device = catalog.device(DEVICES[device]).unwrap();
+        let kind = if backend { BackendKind::Cpu } else { device.default_backend };
+        prop_assume!(device.backends.contains_key(&kind));
+        let calibration = catalog.calibration_for(&device, kind, &Choice::Best).unwrap();
+        let scenario = Scenario::new(&sums, &device, Some(kind), Precision::Int4, None, work).unwrap();
+        let (told, ample) = (predict(&scenario, &calibration), predict_in_ample_memory(&scenario, &calibration));
+        if told.fits {
+            prop_assert_eq!(told, ample);
+            return Ok(());
+        }
+        let speeds = [
+            told.compute_s, told.memory_s, told.overhead_s, told.h2d_s, told.repack_s, told.end_to_end_s, told.prefill_s,
+            told.prefill_tokens_per_s, told.ttft_s, told.decode_s_per_token, told.decode_tokens_per_s, told.energy_j_per_token,
+            told.prefill_energy_j_per_token, told.decode_energy_j_per_token,
+        ];
+        prop_assert_eq!(speeds, [None; 14]);
+        prop_assert_eq!((told.memory_bytes, told.io_s, told.intervals.memory_bytes), (ample.memory_bytes, ample.io_s, ample.intervals.memory_bytes));
+        // No longer than reading all of the weights again, and only where pages can be read again.
+        if let Some(wait) = told.paging_s_per_token {
+            prop_assert!(kind == BackendKind::Cpu && wait > 0.0 && wait <= told.io_s.unwrap() * (1.0 + 1e-12));
+        }
+    }
+
+    #[test]
     fn the_more_layers_on_the_gpu_the_faster(layers in 0_u64..22, generate in 1_u64..100) {
         let catalog = Catalog::builtin();
         let sums = sums_of(&catalog, "tinyllama", "q4_k_m");
@@ -189,7 +219,7 @@ fn extreme_work_is_answered() {
                 ..Workload::default()
             };
             ask(&sums, &device, &calibration, work, |p| {
-                assert!(p.end_to_end_s.is_finite() && p.memory_bytes.is_finite());
+                assert!(p.end_to_end_s.is_some_and(f64::is_finite) && p.memory_bytes.is_finite());
             });
         }
     }

@@ -26,10 +26,18 @@ pub fn render(answer: &Answer<'_>) -> String {
                 ..
             } = &**exact;
             [
-                phases(scenario, prediction),
+                if prediction.fits {
+                    phases(scenario, prediction)
+                } else {
+                    String::new()
+                },
                 memory(model, scenario, prediction),
                 cold_start(scenario, prediction),
-                energies(scenario, prediction),
+                if prediction.fits {
+                    energies(scenario, prediction)
+                } else {
+                    String::new()
+                },
                 sources(scenario.device, scenario.backend_kind),
                 paper.as_ref().map(equations).unwrap_or_default(),
             ]
@@ -253,7 +261,16 @@ fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     let storage = scenario.device.storage_bandwidth.as_ref().map(|rate| rate.value.get());
     let copy = scenario.backend.host_to_device.as_ref().map(|rate| rate.value.get());
     let network = scenario.device.network_bandwidth.as_ref().map(|rate| rate.value.get());
+    let missing = number::bytes(prediction.memory_bytes - prediction.capacity_bytes);
     for (name, seconds, formula) in [
+        (
+            "paging, per token",
+            prediction.paging_s_per_token,
+            format!(
+                "weights that a token reads x (the {missing} that memory does not hold / weights {weights}) / storage {}, or longer",
+                rate(storage)
+            ),
+        ),
         (
             "storage I/O",
             prediction.io_s,

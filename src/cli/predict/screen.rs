@@ -89,7 +89,28 @@ fn cache_name(keys: CacheType, values: CacheType) -> String {
     }
 }
 
+/// In place of the speeds of what does not fit: how long it would load, and wait for storage with every token.
+fn no_speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    let mut grid = Grid::new([("", Align::Left), ("", Align::Right), ("", Align::Left)]);
+    if let (Some(load), Some(rate)) = (prediction.io_s, &scenario.device.storage_bandwidth) {
+        let rate = number::quantity(rate.value.get(), "B/s");
+        let from = format!("{} from storage at {rate}", number::bytes(prediction.weight_bytes));
+        grid.row(["load".to_owned(), number::seconds(load), from]);
+    }
+    if let Some(wait) = prediction.paging_s_per_token {
+        let why = "or longer: weights that memory does not hold, read again".to_owned();
+        grid.row(["paging, per token".to_owned(), number::seconds(wait), why]);
+    }
+    format!(
+        "{TITLE}Speed{TITLE:#}  none, since it {BAD}does not fit{BAD:#}\n{}\n",
+        grid.text("  ")
+    )
+}
+
 fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+    if !prediction.fits {
+        return no_speed(scenario, prediction);
+    }
     let mut grid = Grid::new([
         ("Speed", Align::Left),
         ("predicted", Align::Right),
@@ -146,7 +167,7 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     .collect();
     duration(
         "whole request, cold",
-        Some(prediction.end_to_end_s),
+        prediction.end_to_end_s,
         format!("= {}", parts.join(" + ")),
     );
     let mut energy = |name: &str, joules: Option<f64>, interval: Option<Interval>| {
@@ -236,6 +257,13 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
             None => {
                 line!(text, "  no mix fits with this workload");
             }
+        }
+        if let Some(layers) = scenario.most_gpu_layers_that_fit() {
+            line!(
+                text,
+                "  layers that fit on the GPU: --gpu-layers {layers} of {}",
+                scenario.sums.memory.layers() + 1
+            );
         }
     }
     text.push('\n');
@@ -349,7 +377,7 @@ fn compared(scenario: &Scenario<'_>, prediction: &Prediction<'_>, paper: Option<
     row(
         "end to end",
         number::seconds,
-        Some(prediction.end_to_end_s),
+        prediction.end_to_end_s,
         paper.map(|p| p.end_to_end_s),
         "max(10, 11) + 12 + 13 + 14, one token",
     );

@@ -18,7 +18,7 @@ pub(super) struct Spent {
     pub joules: Option<f64>,
 }
 
-/// A setting and what it comes to.
+/// A setting and what it comes to; nothing where it does not fit.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
     pub setting: Setting,
@@ -47,6 +47,8 @@ pub(super) struct Grid<'a> {
     pub sums: &'a ModelSums,
     pub precision: Precision,
     pub workload: Workload,
+    /// Whether the model generates.
+    decodes: bool,
     /// The target in each of its modes; by no name if it has none.
     targets: BTreeMap<Option<String>, Target>,
     /// As the target is set without being tuned.
@@ -89,6 +91,7 @@ impl<'a> Grid<'a> {
         Ok(Self {
             sums,
             precision,
+            decodes: !sums.decoder.formats.is_empty(),
             workload,
             targets,
             default,
@@ -103,26 +106,34 @@ impl<'a> Grid<'a> {
     }
 
     pub fn point(&self, setting: &Setting) -> Result<Point, TuneError> {
-        let (scenario, prediction) = self.ask(setting)?;
-        let work = &scenario.workload;
-        let tokens = |count: u64| (count * work.sequences) as f64;
+        let (_, prediction) = self.ask(setting)?;
         Ok(Point {
             setting: setting.clone(),
             prefill: prediction.prefill_s.map(|seconds| Spent {
                 seconds,
                 joules: prediction
                     .prefill_energy_j_per_token
-                    .map(|joules| joules * tokens(work.prompt)),
+                    .map(|joules| joules * self.tokens(Phase::Prefill)),
             }),
             decode: prediction.decode_s_per_token.map(|step| Spent {
-                seconds: step * work.generate as f64,
+                seconds: step * self.workload.generate as f64,
                 joules: prediction
                     .decode_energy_j_per_token
-                    .map(|joules| joules * tokens(work.generate)),
+                    .map(|joules| joules * self.tokens(Phase::Decode)),
             }),
             memory_bytes: prediction.memory_bytes,
             fits: prediction.fits,
         })
+    }
+
+    /// How many tokens the work has in a phase, of all sequences.
+    pub fn tokens(&self, phase: Phase) -> f64 {
+        let tokens = match phase {
+            Phase::Prefill => self.workload.prompt,
+            Phase::Decode if self.decodes => self.workload.generate,
+            Phase::Decode => 0,
+        };
+        (tokens * self.workload.sequences) as f64
     }
 
     /// Every combination of positions.

@@ -97,12 +97,12 @@ pub struct Alternative {
     pub value: String,
     /// Whether the default has it there.
     pub is_default: bool,
-    /// Seconds of the phase.
-    pub seconds: f64,
-    /// Its energy, if the device states energies.
+    /// Seconds of the phase; none where it does not fit.
+    pub seconds: Option<f64>,
+    /// Its energy, if the device states energies and it fits.
     pub joules: Option<f64>,
-    /// What the goal has of the best: 0.8 is a fifth less speed, or the best's energy over this one's.
-    pub of_best: f64,
+    /// What the goal has of the best: 0.8 is a fifth less speed, or the best's energy over this one's; none where it does not fit.
+    pub of_best: Option<f64>,
     /// How sure that is.
     pub verdict: Verdict,
     /// Memory of the setting.
@@ -131,14 +131,14 @@ pub struct Best {
     pub seconds: f64,
     /// Its energy, if the device states energies.
     pub joules: Option<f64>,
-    /// Seconds with the default setting.
-    pub default_seconds: f64,
-    /// Energy with the default setting.
+    /// Seconds with the default setting; none where that does not fit.
+    pub default_seconds: Option<f64>,
+    /// Energy with the default setting, if the device states energies and it fits.
     pub default_joules: Option<f64>,
-    /// The default's time, energy or action over the best's.
-    pub gain: f64,
+    /// The default's time, energy or action over the best's; none where the default does not fit.
+    pub gain: Option<f64>,
     /// 90 % interval of the gain.
-    pub gain_interval: Interval,
+    pub gain_interval: Option<Interval>,
     /// Knobs whose position gains more over the default's than the intervals leave open.
     pub worth_setting: Vec<Knob>,
     /// Every other position of every knob.
@@ -158,8 +158,8 @@ pub struct BestRequest {
     pub seconds: f64,
     /// Their energy, if the device states energies.
     pub joules: Option<f64>,
-    /// The default's time, energy or action over the best's.
-    pub gain: f64,
+    /// The default's time, energy or action over the best's; none where the default does not fit.
+    pub gain: Option<f64>,
 }
 
 /// What tuning found.
@@ -199,7 +199,8 @@ pub fn tune(
 ) -> Result<Tuning, TuneError> {
     let grid = Grid::new(target, model, sums, precision, workload, turned)?;
     let default = grid.point(&grid.default)?;
-    if default.prefill.or(default.decode).is_none() {
+    let there_are = [Phase::Prefill, Phase::Decode].map(|phase| (phase, grid.tokens(phase)));
+    if there_are.iter().all(|(_, tokens)| *tokens <= 0.0) {
         return Err(TuneError::NoWork);
     }
     let all = grid.points()?;
@@ -212,15 +213,17 @@ pub fn tune(
         device: target.device().id.clone(),
     };
     let mut phases = Vec::new();
-    for phase in [Phase::Prefill, Phase::Decode] {
-        let Some(before) = default.phase(phase) else { continue };
+    for (phase, tokens) in there_are {
+        if tokens <= 0.0 {
+            continue;
+        }
         let best = least(&fitting, &grid.default, |point| point.cost(phase, goal)).ok_or_else(no_energy)?;
         let careful = grid.point(&best.setting.with(Knob::KvType, &grid.default))?;
         let best = match judge(&grid, best, &careful, phase, goal)?.1 {
             Verdict::Open | Verdict::Same => &careful,
             _ => best,
         };
-        phases.push(describe(&grid, best, phase, goal, before)?);
+        phases.push(describe(&grid, best, phase, goal, default.phase(phase))?);
     }
     let caches: Vec<_> = phases
         .iter()
@@ -265,12 +268,18 @@ fn least<'a>(points: &'a [Point], default: &Setting, cost: impl Fn(&Point) -> Op
 }
 
 /// How much `point` has of the best in a phase, and how sure that is.
-fn judge(grid: &Grid<'_>, best: &Point, point: &Point, phase: Phase, goal: Goal) -> Result<(f64, Verdict), TuneError> {
-    let cost = |point: &Point| point.cost(phase, goal).unwrap_or(f64::NAN);
-    let of_best = cost(best) / cost(point);
-    let verdict = if !point.fits {
-        Verdict::DoesNotFit
-    } else if point.setting == best.setting {
+fn judge(
+    grid: &Grid<'_>,
+    best: &Point,
+    point: &Point,
+    phase: Phase,
+    goal: Goal,
+) -> Result<(Option<f64>, Verdict), TuneError> {
+    let (Some(least), Some(cost)) = (best.cost(phase, goal), point.cost(phase, goal)) else {
+        return Ok((None, Verdict::DoesNotFit));
+    };
+    let of_best = least / cost;
+    let verdict = if point.setting == best.setting {
         Verdict::Best
     } else if same(of_best, 1.0) {
         Verdict::Same
@@ -283,10 +292,10 @@ fn judge(grid: &Grid<'_>, best: &Point, point: &Point, phase: Phase, goal: Goal)
             Verdict::Worse
         }
     };
-    Ok((of_best, verdict))
+    Ok((Some(of_best), verdict))
 }
 
-fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Spent) -> Result<Best, TuneError> {
+fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Option<Spent>) -> Result<Best, TuneError> {
     let spent = best.phase(phase).ok_or(TuneError::NoWork)?;
     let cost = goal.cost(spent).unwrap_or(f64::NAN);
     let answer = grid.ask(&best.setting)?;
@@ -298,9 +307,7 @@ fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Spe
         for position in positions {
             let point = grid.point(&best.setting.with(*knob, position))?;
             let (of_best, verdict) = judge(grid, best, &point, phase, goal)?;
-            let Some(Spent { seconds, joules }) = point.phase(phase) else {
-                continue;
-            };
+            let spent = point.phase(phase);
             let is_default = position.value(*knob) == grid.default.value(*knob);
             if is_default && matches!(verdict, Verdict::Worse | Verdict::DoesNotFit) {
                 worth_setting.push(*knob);
@@ -309,8 +316,8 @@ fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Spe
                 knob: *knob,
                 value: position.value(*knob),
                 is_default,
-                seconds,
-                joules,
+                seconds: spent.map(|spent| spent.seconds),
+                joules: spent.and_then(|spent| spent.joules),
                 of_best,
                 verdict,
                 memory_bytes: point.memory_bytes,
@@ -328,7 +335,7 @@ fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Spe
         alternatives.extend(rows);
     }
     let default_answer = grid.ask(&grid.default)?;
-    let gain = goal.cost(before).unwrap_or(f64::NAN) / cost;
+    let gain = before.and_then(|before| Some(goal.cost(before)? / cost));
     let spread = if best.setting == grid.default {
         1.0
     } else {
@@ -340,21 +347,16 @@ fn describe(grid: &Grid<'_>, best: &Point, phase: Phase, goal: Goal, before: Spe
         );
         (QUANTILE_90 * sigma).exp()
     };
-    let work = &grid.workload;
-    let tokens = match phase {
-        Phase::Prefill => work.prompt,
-        Phase::Decode => work.generate,
-    };
     Ok(Best {
         phase,
         setting: best.setting.clone(),
-        tokens: (tokens * work.sequences) as f64,
+        tokens: grid.tokens(phase),
         seconds: spent.seconds,
         joules: spent.joules,
-        default_seconds: before.seconds,
-        default_joules: before.joules,
+        default_seconds: before.map(|before| before.seconds),
+        default_joules: before.and_then(|before| before.joules),
         gain,
-        gain_interval: [gain / spread, gain * spread],
+        gain_interval: gain.map(|gain| [gain / spread, gain * spread]),
         worth_setting,
         alternatives,
         indistinct,
@@ -444,6 +446,6 @@ fn best_request(points: &[Point], default: &Point, goal: Goal) -> Option<BestReq
         prefill_threads: prefill.setting.threads,
         seconds: spent.seconds,
         joules: spent.joules,
-        gain: goal.cost(phases(default, default)?)? / cost,
+        gain: phases(default, default).and_then(|before| Some(goal.cost(before)? / cost)),
     })
 }

@@ -1,6 +1,7 @@
 //! What would fit where a scenario does not.
 
 use super::Footprint;
+use crate::device::BackendKind;
 use crate::model::Model;
 use crate::quant::{BlockType, Mix};
 use crate::scenario::{MOST_TOKENS, Scenario, Workload};
@@ -24,13 +25,16 @@ impl Scenario<'_> {
         self.footprint
     }
 
-    fn fits_with_context(&self, context: u64) -> bool {
-        let work = Workload {
-            context: Some(context),
-            ..self.workload
-        };
+    fn fits_with(&self, work: Workload) -> bool {
         Footprint::new(self.sums, self.backend_kind, self.backend, &work)
             .is_ok_and(|footprint| footprint.fits(self.device, self.backend))
+    }
+
+    fn fits_with_context(&self, context: u64) -> bool {
+        self.fits_with(Workload {
+            context: Some(context),
+            ..self.workload
+        })
     }
 
     /// The longest context, a multiple of 256 tokens and no longer than the model was trained for, with which it fits; none if it
@@ -57,6 +61,22 @@ impl Scenario<'_> {
             }
         }
         Some(fitting * STEP)
+    }
+
+    /// The most layers, the head counting as one, that fit on a GPU with memory of its own while the host holds the others; none if that is no
+    /// way out: not even the fewest fit, or the device describes no CPU for the others.
+    #[must_use]
+    pub fn most_gpu_layers_that_fit(&self) -> Option<u64> {
+        if self.backend.memory.is_none() || !self.device.backends.contains_key(&BackendKind::Cpu) {
+            return None;
+        }
+        let fits = |&gpu_layers: &u64| {
+            self.fits_with(Workload {
+                gpu_layers: Some(gpu_layers),
+                ..self.workload
+            })
+        };
+        (1..=self.sums.memory.layers() + 1).rev().find(fits)
     }
 
     /// The largest mix of `model` that is smaller than what the scenario stores and fits with its workload.

@@ -147,6 +147,12 @@ impl MemorySums {
         self.vocabulary_size
     }
 
+    /// Layers that llama.cpp can put on a GPU one by one, the head not counted.
+    #[must_use]
+    pub const fn layers(&self) -> u64 {
+        self.weights.layers.len() as u64
+    }
+
     /// Bytes of weights on a GPU that computes the last `gpu_layers` layers (all if none is given), the head counting as one;
     /// and of those, bytes that stay on the host too.
     #[must_use]
