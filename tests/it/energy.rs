@@ -166,6 +166,9 @@ fn power_lies_between_idle_and_the_cap() {
                 for work in [Workload::default(), study()] {
                     let scenario = Scenario::new(&sums, &device, Some(kind), precision, mode, work).unwrap();
                     let p = predict(&scenario, &calibration);
+                    if !p.fits {
+                        continue;
+                    }
                     let mode = scenario.power_mode.map(|(_, mode)| mode);
                     let budget = mode
                         .and_then(|mode| mode.budget.as_ref())
