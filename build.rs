@@ -9,12 +9,17 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_LLAMA").is_some() {
         check_kernels();
     }
+    if std::env::var_os("CARGO_FEATURE_LLAMA_PORTABLE").is_some() {
+        // llama.cpp's libraries are found beside the program, wherever that is unpacked.
+        println!("cargo::rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/lib");
+    }
 }
 
 /// llama.cpp is built for this CPU only if rustc is told to build for it; and some GCCs get its AMX kernels wrong.
 fn check_kernels() {
     let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    if !flags.contains("target-cpu=native") {
+    let portable = std::env::var_os("CARGO_FEATURE_LLAMA_PORTABLE").is_some();
+    if !portable && !flags.contains("target-cpu=native") {
         println!(
             "cargo::warning=llama.cpp is built for a baseline CPU, which `edgeprof calibrate` refuses to measure; build with \
              scripts/install.sh or RUSTFLAGS=\"-C target-cpu=native\""

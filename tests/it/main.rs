@@ -29,6 +29,7 @@ mod models;
 mod properties;
 mod readme;
 mod recommend;
+mod release;
 mod report;
 mod setup;
 mod sizes;

@@ -49,6 +49,8 @@ impl InProcess {
     pub fn start_unchecked() -> Result<Self, MeasureError> {
         static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
         let backend = BACKEND.get_or_init(|| {
+            #[cfg(feature = "llama-portable")]
+            super::portable::load()?;
             let mut backend = LlamaBackend::init().map_err(|error| error.to_string())?;
             backend.void_logs();
             Ok(backend)

@@ -4,6 +4,8 @@
 mod in_process;
 mod kernels;
 pub mod llama_bench;
+#[cfg(feature = "llama-portable")]
+mod portable;
 mod timing;
 
 #[cfg(feature = "llama")]
