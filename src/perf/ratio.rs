@@ -65,7 +65,7 @@ const OWN_SCATTER: f64 = 0.5;
 /// the phase.
 ///
 /// What a calibration gets wrong about a factor it gets wrong in both scenarios, so that only the difference of their sensitivities
-/// counts: `(s_a - s_b)ᵀ C (s_a - s_b)`. Of the scatter that no factor explains, [`OWN_SCATTER`] is each one's own where model, precision
+/// counts: `(s_a - s_b)ᵀ C (s_a - s_b)`. Of the scatter that no factor explains, half is each one's own where model, precision
 /// and device are the same, else all of it.
 #[must_use]
 pub fn ratio_sigma(a: Predicted<'_, '_>, b: Predicted<'_, '_>, phase: Phase) -> Option<f64> {

@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 pub enum Unit {
     /// The units of an arithmetic whose peak the data sheet states.
     Peak(Arithmetic),
-    /// The cores of a GPU that multiply a matrix with one vector, at [`OPERATIONS_PER_CYCLE`].
+    /// The cores of a GPU that multiply a matrix with one vector, at a nominal 256 operations per cycle.
     Cores,
 }
 
