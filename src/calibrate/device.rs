@@ -63,7 +63,7 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     let alone: Vec<String> = fit.on_one_point.iter().map(ToString::to_string).collect();
     if !alone.is_empty() {
         file.note += &format!(
-            "; one measurement alone speaks of {}, which stays its class's",
+            "; one measurement alone raises {}, which stays its class's",
             alone.join(" and of ")
         );
     }
@@ -93,6 +93,10 @@ fn point(row: &Row) -> Option<Point<'_>> {
     })
 }
 
+/// Of the points that errors are judged on, at least this share of the time is the weights', as in any model at a moderate depth: a
+/// probe that is nearly all attention or fixed costs tells factors apart, and is like nothing that will be asked.
+const LEAST_SHARE_OF_WEIGHTS: f64 = 0.5;
+
 /// Errors on points of a model that the fit had not seen, where there are enough of them; else the class's scatter.
 fn quality(
     bench: &Bench,
@@ -106,6 +110,7 @@ fn quality(
             let judged: Vec<Judged> = left_out
                 .iter()
                 .filter(|judged| points[judged.row].phase == phase)
+                .filter(|judged| points[judged.row].share_of_weights(class) >= LEAST_SHARE_OF_WEIGHTS)
                 .copied()
                 .collect();
             let own = judged.len() >= ENOUGH_POINTS;

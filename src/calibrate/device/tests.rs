@@ -262,7 +262,7 @@ fn no_cost_rests_on_one_point() {
         assert!((ratio - 1.0).abs() < 0.01, "{cost}: {ratio}");
     }
     assert!(
-        found.file.note.contains("one measurement alone speaks of prefill."),
+        found.file.note.contains("one measurement alone raises prefill."),
         "{}",
         found.file.note
     );

@@ -1,7 +1,7 @@
 //! The uncertainty of a fit: the inverse of the Gauss-Newton Hessian at the solution (Laplace's approximation).
 
 use super::{FitError, Loading, Problem};
-use nalgebra::{Cholesky, DMatrix, Dyn};
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 /// The covariance of the parameters of a [`Problem`] at its solution.
 #[derive(Debug, Clone)]
@@ -11,13 +11,14 @@ pub struct Covariance {
 }
 
 impl Covariance {
-    /// `(JᵀWJ + 1)⁻¹`, with the weights `W` that the robust loss leaves each point at `z`.
+    /// `(JᵀWJ + P)⁻¹`, with the weights `W` that the robust loss leaves each point at `z`, and `P` those of the prior.
     ///
     /// # Errors
     /// [`FitError::Singular`] if the matrix cannot be inverted.
     pub fn at(problem: &Problem<'_>, z: &[f64]) -> Result<Self, FitError> {
         let parameters = problem.parameters;
-        let mut hessian = DMatrix::<f64>::identity(parameters, parameters);
+        let prior = z.iter().map(|&z| problem.tail.weight(z));
+        let mut hessian = DMatrix::from_diagonal(&DVector::from_iterator(parameters, prior));
         problem.visit(z, |r, derivatives| {
             let weight = 1.0 / (1.0 + r * r).sqrt();
             for &(a, da) in derivatives {

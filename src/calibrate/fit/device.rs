@@ -4,10 +4,11 @@
 //! depend on; those that none depends on follow as far as the class says that they move together (a device that is slow in one
 //! format is expected to be slow in all), and else stay.
 //!
-//! A fixed cost that one point alone speaks of stays too: a slow run is a cost or a disturbance, and it takes a second one to tell.
+//! A fixed cost that one point alone says is higher stays too: a slow run is a cost or a disturbance, and it takes a second one to
+//! tell. That it is lower needs no second: nothing disturbs a run into being fast.
 
 use super::belief::Belief;
-use super::{Covariance, FitError, Group, Loading, Point, Problem, factor_at, minimise, slope};
+use super::{Covariance, FitError, Group, Loading, Point, Problem, Tail, factor_at, minimise, slope};
 use crate::calibrate::fit::pool::Estimate;
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::quant::BlockType;
@@ -28,7 +29,7 @@ pub struct DeviceFit {
     pub estimate: Estimate,
     /// The factors that the points determine.
     pub determined: BTreeSet<FactorId>,
-    /// The costs that one point alone speaks of: they are the class's.
+    /// The costs that one point alone speaks of, and says are higher: they are the class's.
     pub on_one_point: BTreeSet<FactorId>,
 }
 
@@ -50,6 +51,7 @@ impl<'a> Solved<'a> {
     ) -> Result<Self, FitError> {
         let loadings = belief.loadings(held);
         let problem = Problem {
+            tail: Tail::Heavy,
             points: points.map(|point| Point { group: 0, ..point }).collect(),
             parameters: loadings.len(),
             groups: vec![Group {
@@ -74,11 +76,11 @@ impl<'a> Solved<'a> {
         self.covariance[(at, at)] < DETERMINED * belief.covariance[(at, at)]
     }
 
-    /// Whether the points say something of the factor, be it right or wrong.
-    fn speaks_of(&self, at: usize, belief: &Belief) -> bool {
+    /// Whether the points say that the factor is higher than believed, or about as high, be it right or wrong.
+    fn raises(&self, at: usize, belief: &Belief) -> bool {
         let (_, loading) = &self.problem.groups[0].loadings[at];
-        let moved = (loading.value(&self.solution) - belief.means[at]).abs();
-        self.determines(at, belief) || moved > MOVED * belief.covariance[(at, at)].sqrt()
+        let moved = (loading.value(&self.solution) - belief.means[at]) / belief.covariance[(at, at)].sqrt();
+        moved > MOVED || (moved > -MOVED && self.determines(at, belief))
     }
 
     /// The point that says most of a factor: whose residual changes most with it.
@@ -93,7 +95,7 @@ impl<'a> Solved<'a> {
         (0..changes.len()).max_by(|&a, &b| changes[a].total_cmp(&changes[b]))
     }
 
-    /// The costs that the points speak of, but not without the one that says most.
+    /// The costs that the points raise, but do not speak of without the one that says most.
     fn costs_on_one_point(
         &self,
         class: &Calibration,
@@ -102,7 +104,7 @@ impl<'a> Solved<'a> {
     ) -> Result<Vec<FactorId>, FitError> {
         let mut costs = Vec::new();
         for (at, &factor) in belief.factors.iter().enumerate() {
-            if factor.is_utilization() || held.contains(&factor) || !self.speaks_of(at, belief) {
+            if factor.is_utilization() || held.contains(&factor) || !self.raises(at, belief) {
                 continue;
             }
             let Some(most) = self.says_most(factor) else { continue };

@@ -8,8 +8,9 @@
 //! cost(z) = Σ 2·(√(1 + r²) - 1) + Σ z²
 //! ```
 //!
-//! The pseudo-Huber loss is quadratic near zero and linear for outliers. Measured logarithmic errors are differentiated through the
-//! share that each term has in the time, `∂ ln t / ∂ ln U = -share`, `∂ ln t / ∂ ln cost = share`.
+//! The pseudo-Huber loss is quadratic near zero and linear for outliers. One device's factors have it as their prior too ([`Tail`]): a
+//! class knows the middle of its devices better than how far the next one may lie from it. Measured logarithmic errors are
+//! differentiated through the share that each term has in the time, `∂ ln t / ∂ ln U = -share`, `∂ ln t / ∂ ln cost = share`.
 //!
 //! This module and the fit of power ([`super::energy`]), which shares its optimiser, are the only ones that name argmin, and nalgebra.
 
@@ -20,7 +21,7 @@ pub mod pool;
 pub mod prior;
 
 use crate::calibration::{Calibration, FactorId, Phase};
-use crate::perf::latency::{self, Machine};
+use crate::perf::latency::{self, Machine, Term, TermKind};
 use crate::scenario::Scenario;
 use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -122,9 +123,37 @@ impl Group {
     }
 }
 
-/// A least-squares problem in `parameters` standard normal parameters.
+/// How firmly parameters are believed to be about zero: what those cost that are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// `z²`.
+    Normal,
+    /// `2·(√(1 + z²) - 1)`: the same near zero, linear far from it, so that measurements which agree outweigh any belief.
+    Heavy,
+}
+
+impl Tail {
+    fn cost(self, z: f64) -> f64 {
+        match self {
+            Self::Normal => z * z,
+            Self::Heavy => 2.0 * (z.hypot(1.0) - 1.0),
+        }
+    }
+
+    /// Half the slope of the cost over `z`; the weight that a normal prior would need for the same slope.
+    fn weight(self, z: f64) -> f64 {
+        match self {
+            Self::Normal => 1.0,
+            Self::Heavy => z.hypot(1.0).recip(),
+        }
+    }
+}
+
+/// A least-squares problem in `parameters` parameters that are expected to be about zero, give or take one.
 #[derive(Debug, Clone)]
 pub struct Problem<'a> {
+    /// What one costs that is not.
+    pub tail: Tail,
     /// The measurements.
     pub points: Vec<Point<'a>>,
     /// The groups that the points name.
@@ -192,6 +221,16 @@ impl Point<'_> {
         (residual.value, residual.derivatives)
     }
 
+    /// The share of the predicted seconds that reading and multiplying weights adds.
+    #[must_use]
+    pub fn share_of_weights(&self, calibration: &Calibration) -> f64 {
+        let machine = Machine::new(&self.scenario, calibration);
+        let terms = latency::terms(self.phase, &self.scenario, &machine);
+        let of_weights = |term: &Term| matches!(term.kind, TermKind::Multiply | TermKind::Weights);
+        let added = terms.contributions().filter(|(term, _)| of_weights(term));
+        added.map(|(_, seconds)| seconds).sum::<f64>() / terms.seconds()
+    }
+
     /// The factors that the prediction depends on.
     #[must_use]
     pub fn factors(&self, calibration: &Calibration) -> Vec<FactorId> {
@@ -233,7 +272,7 @@ impl CostFunction for Problem<'_> {
     type Output = f64;
 
     fn cost(&self, z: &Self::Param) -> Result<f64, argmin::core::Error> {
-        let mut cost: f64 = z.iter().map(|z| z * z).sum();
+        let mut cost: f64 = z.iter().map(|&z| self.tail.cost(z)).sum();
         self.visit(z, |r, _| cost += 2.0 * ((1.0 + r * r).sqrt() - 1.0));
         Ok(cost / self.curvature())
     }
@@ -244,7 +283,7 @@ impl Gradient for Problem<'_> {
     type Gradient = Vec<f64>;
 
     fn gradient(&self, z: &Self::Param) -> Result<Vec<f64>, argmin::core::Error> {
-        let mut gradient: Vec<f64> = z.iter().map(|z| 2.0 * z).collect();
+        let mut gradient: Vec<f64> = z.iter().map(|&z| 2.0 * z * self.tail.weight(z)).collect();
         let curvature = self.curvature();
         self.visit(z, |r, derivatives| {
             let slope = 2.0 * r / (1.0 + r * r).sqrt();

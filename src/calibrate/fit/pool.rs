@@ -6,7 +6,7 @@
 //! device's own data is silent.
 
 use super::prior::{self, Prior, SHARED_COMPUTE};
-use super::{Covariance, FitError, Group, Loading, Point, Problem, factor_at, minimise, position_of, slope};
+use super::{Covariance, FitError, Group, Loading, Point, Problem, Tail, factor_at, minimise, position_of, slope};
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::device::BackendKind;
 use crate::quant::BlockType;
@@ -153,6 +153,7 @@ impl Pool {
             })
             .collect();
         let problem = Problem {
+            tail: Tail::Normal,
             points,
             groups,
             parameters: parameters.index.len(),

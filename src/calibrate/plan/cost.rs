@@ -174,11 +174,11 @@ impl Rates {
         self.probe_seconds(&needed)
     }
 
-    /// The lengths of the long and the short prompt: the longest of which one run on all cores takes no more than a sixtieth of the
-    /// budget, and a quarter of it.
+    /// The lengths of the long and the short prompt: the longest of which one run over so many layers takes, on all cores, no more than
+    /// a sixtieth of the budget, and a quarter of it.
     #[must_use]
-    pub fn prompt_lengths(&self, options: &PlanOptions) -> (u64, u64) {
-        let flops = 2.0 * 2.0 * Shape::narrow(1).layer_weights() as f64;
+    pub fn prompt_lengths(&self, layers: u64, options: &PlanOptions) -> (u64, u64) {
+        let flops = 2.0 * (layers * Shape::narrow(layers).layer_weights()) as f64;
         let longest = if options.full || options.gpu { 2048 } else { 512 };
         let most = options.budget_s / 60.0 * self.core_flops * options.cores as f64 / flops;
         let long = [2048, 1024, 512, 256, 128]

@@ -1,8 +1,10 @@
 //! What to measure: a few small models, so chosen that every factor of the law can be told from the others.
 //!
 //! Decode time is, for every block type, what a byte of it costs, plus attention, plus a cost per operation and per pass; prefill
-//! time the same with a cost per multiplication instead. So there is one probe per format that decodes from memory, one that
-//! prefills, one of another width, one that is nearly all attention, and one that is nearly all fixed cost.
+//! time the same with a cost per multiplication instead. So there is one probe per format, of another width one, one that is nearly
+//! all attention, and one that is nearly all fixed cost. The weights of a format are far more than caches hold, for prompts too: what
+//! stays in a cache from one pass to the next is multiplied up to twice as fast as a whole model, which many kernels read again for
+//! every few tokens.
 
 mod cost;
 mod shape;
@@ -76,10 +78,8 @@ impl Default for PlanOptions {
 /// What a probe is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// The cost of reading and multiplying a format's weights, one token at a time.
-    Decode,
-    /// The cost of multiplying them many tokens at a time.
-    Prefill,
+    /// The cost of reading and multiplying a format's weights, one token or many at a time.
+    Weights,
     /// Another width: bytes told apart from layers.
     Width,
     /// Attention over a context.
@@ -93,8 +93,7 @@ pub enum Purpose {
 impl std::fmt::Display for Purpose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Decode => "weights, one token a pass",
-            Self::Prefill => "weights, many tokens a pass",
+            Self::Weights => "weights",
             Self::Width => "another width",
             Self::Attention => "attention",
             Self::Operations => "fixed costs",
@@ -424,9 +423,10 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
         &options.mixes
     };
     let decoded = [if options.full { 64 } else { 32 }];
-    let (long, short) = options.rates.prompt_lengths(options);
+    let layers = |&mix: &Mix| layers_beyond_cache(Shape::narrow(1), mix, options);
+    let most_layers = mixes.iter().map(layers).max().unwrap_or(1);
+    let (long, short) = options.rates.prompt_lengths(most_layers, options);
     let depth = [options.rates.depth(options)];
-    let prefill_layers = if options.gpu { 8 } else { 2 };
     let beyond_cache = |shape: fn(u64) -> Shape, mix| shape(layers_beyond_cache(shape(1), mix, options));
     let all = ends[ends.len() - 1];
     let mut probes = Vec::new();
@@ -436,8 +436,8 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
             let first = probe.source == Source::Synthetic(mixes[0]);
             let rank = |test: &Test| match probe.purpose {
                 _ if test.threads == all => Rank::Needed,
-                Purpose::Prefill if !first || test.tokens == long => Rank::Welcome,
-                Purpose::Prefill | Purpose::Decode if first && test.threads == ends[0] => Rank::Needed,
+                Purpose::Weights if test.phase == Phase::Prefill && (!first || test.tokens == long) => Rank::Welcome,
+                Purpose::Weights if first && test.threads == ends[0] => Rank::Needed,
                 _ => Rank::Wanted,
             };
             let ranks = probe.tests.iter().map(rank).collect();
@@ -458,9 +458,9 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
         list,
     ));
     let mut list = tests(Phase::Decode, &decoded, &[0], &ends);
-    list.extend(tests(Phase::Prefill, &[short], &[0], &ends));
     list.extend(tests(Phase::Decode, &decoded, &depth, &ends));
-    list.extend(tests(Phase::Prefill, &[short], &depth, &ends));
+    // Kernels attend otherwise for few tokens. Without depth it would be neither attention nor weights.
+    list.extend(tests(Phase::Prefill, &[long], &depth, &ends));
     add(Probe::synthetic(
         Purpose::Attention,
         Shape::attention(8),
@@ -469,20 +469,14 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
     ));
     for (at, mix) in with_companions(mixes).into_iter().enumerate() {
         let threads = if at == 0 { &scan } else { &ends };
-        let list = tests(Phase::Decode, &decoded, &[0], threads);
-        add(Probe::synthetic(
-            Purpose::Decode,
-            beyond_cache(Shape::narrow, mix),
-            mix,
-            list,
-        ));
-        let mut list = tests(Phase::Prefill, &[long], &[0], &ends);
+        let mut list = tests(Phase::Decode, &decoded, &[0], threads);
+        list.extend(tests(Phase::Prefill, &[long], &[0], &ends));
         if at == 0 {
             list.extend(tests(Phase::Prefill, &[short], &[0], threads));
         }
         add(Probe::synthetic(
-            Purpose::Prefill,
-            Shape::narrow(prefill_layers),
+            Purpose::Weights,
+            beyond_cache(Shape::narrow, mix),
             mix,
             list,
         ));

@@ -143,16 +143,18 @@ fn a_plan_keeps_to_time_memory_and_disk() {
 }
 
 #[test]
-fn weights_that_decode_are_well_beyond_the_cache() {
+fn weights_are_well_beyond_the_cache() {
     for options in machines() {
         let plan = Plan::new(options);
-        let decoded: Vec<_> = plan
+        let weights: Vec<_> = plan
             .probes
             .iter()
-            .filter(|probe| probe.purpose == Purpose::Decode)
+            .filter(|probe| probe.purpose == Purpose::Weights)
             .collect();
-        assert_eq!(decoded.len(), 5, "{plan}");
-        for probe in decoded {
+        assert_eq!(weights.len(), 5, "{plan}");
+        for probe in weights {
+            let phases: BTreeSet<Phase> = probe.tests.iter().map(|test| test.phase).collect();
+            assert_eq!(phases.len(), 2, "{plan}");
             assert!(probe.weight_bytes >= 29 * plan.options.last_level_cache / 10, "{plan}");
         }
     }

@@ -276,7 +276,7 @@ fn factors(calibrated: &Calibrated, class: &Calibration) -> String {
                 (fitted.value / class.factor(factor)).ln().abs() < 0.02,
             ) {
                 (false, _) => "",
-                _ if calibrated.fit.on_one_point.contains(&factor) => "one measurement alone speaks of it: its class's",
+                _ if calibrated.fit.on_one_point.contains(&factor) => "one measurement alone raises it: its class's",
                 (true, true) => "not determined: its class's",
                 (true, false) => "little determined: moved from its class's",
             }
