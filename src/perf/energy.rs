@@ -14,7 +14,7 @@
 //! the same: a slower clock lowers power and rate alike, and a core that waits costs nothing beyond what stands.
 
 use crate::calibration::PowerFactors;
-use crate::device::{Backend, BackendKind};
+use crate::device::Backend;
 use crate::perf::latency::{Machine, Totals};
 use crate::scenario::Scenario;
 
@@ -54,8 +54,8 @@ impl Energy {
     #[must_use]
     #[inline]
     pub fn shares(&self) -> [f64; 3] {
-        let total = self.total();
-        [self.standing_j / total, self.compute_j / total, self.memory_j / total]
+        let share = self.total().recip();
+        [self.standing_j * share, self.compute_j * share, self.memory_j * share]
     }
 }
 
@@ -64,7 +64,7 @@ impl Draw {
     #[must_use]
     pub fn of(
         scenario: &Scenario<'_>,
-        (kind, backend): (BackendKind, &Backend),
+        backend: &Backend,
         machine: &Machine<'_>,
         factors: &PowerFactors,
     ) -> Option<Self> {
@@ -80,24 +80,11 @@ impl Draw {
         };
         let budget = mode.and_then(|mode| mode.budget.as_ref());
         let most = budget.map_or(full, |budget| budget.value.get().min(full));
-        let clock = mode
-            .and_then(|mode| mode.clocks.get(&kind))
-            .zip(backend.clock.as_ref())
-            .map_or(1.0, |(mode, full)| mode.value / full.value);
-        let all = backend.cores.value.max(1);
-        let online = mode
-            .and_then(|mode| mode.cores.get(&kind))
-            .map_or(all, |cores| cores.value.max(1));
-        let threads = scenario.workload.threads.or(machine.calibration.file.threads);
-        let busy = threads
-            .filter(|_| kind == BackendKind::Cpu)
-            .map_or(online, |threads| threads.min(online));
-        let nominal = backend.memory.as_ref().unwrap_or(&device.memory).bandwidth.value.get();
         let range = (full - idle).max(0.0);
         Some(Self {
             standing: (idle_in_mode * factors.standing).min(most),
-            compute: range * factors.compute * clock * busy as f64 / all as f64,
-            memory: range * factors.memory * machine.bandwidth * machine.bandwidth_share / nominal,
+            compute: range * factors.compute * machine.clock_ratio() * machine.core_ratio,
+            memory: range * factors.memory * machine.bandwidth_ratio() * machine.bandwidth_share,
             most,
         })
     }

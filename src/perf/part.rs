@@ -1,10 +1,9 @@
 //! The parts of a model by what computes them: the backend, and the host's CPU where layers stay there.
 
 use super::energy::Draw;
-use super::latency::{self, Machine, Terms, Totals};
+use super::latency::{self, Machine, Summary, Terms, Totals};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, Phase};
-use crate::device::BackendKind;
 use crate::scenario::Scenario;
 
 /// A part of a model and the machine that computes it.
@@ -24,13 +23,13 @@ impl Part<'_> {
     }
 
     /// The energy of these totals, if the device states its powers.
-    #[inline]
+    #[inline(always)]
     fn energy(&self, totals: &Totals) -> Option<PhaseEnergy> {
         let energy = self.draw?.energy(totals);
         let factors = self.machine.calibration.power.as_ref()?;
         Some(PhaseEnergy {
             joules: energy.total(),
-            sigma: factors.sigma(energy.shares()),
+            variance: factors.variance(energy.shares()),
         })
     }
 }
@@ -48,8 +47,8 @@ impl<'a> Parts<'a> {
     /// The parts of a scenario; without the calibration of its CPU, the backend computes all.
     #[must_use]
     pub fn new(scenario: &Scenario<'a>, calibration: &'a Calibration, host: Option<&'a Calibration>) -> Self {
-        let part = |kind, backend, machine: Machine<'a>| {
-            let draw = |factors| Draw::of(scenario, (kind, backend), &machine, factors);
+        let part = |backend, machine: Machine<'a>| {
+            let draw = |factors| Draw::of(scenario, backend, &machine, factors);
             Part {
                 machine,
                 draw: machine.calibration.power.as_ref().and_then(draw),
@@ -58,15 +57,11 @@ impl<'a> Parts<'a> {
         let split = host.and_then(|host| Machine::split(scenario, calibration, host));
         match (split, scenario.host) {
             (Some((on_gpu, on_host)), Some(cpu)) => Self {
-                backend: part(scenario.backend_kind, scenario.backend, on_gpu),
-                host: Some(part(BackendKind::Cpu, cpu, on_host)),
+                backend: part(scenario.backend, on_gpu),
+                host: Some(part(cpu, on_host)),
             },
             _ => Self {
-                backend: part(
-                    scenario.backend_kind,
-                    scenario.backend,
-                    Machine::new(scenario, calibration),
-                ),
+                backend: part(scenario.backend, Machine::new(scenario, calibration)),
                 host: None,
             },
         }
@@ -78,35 +73,28 @@ impl<'a> Parts<'a> {
     }
 
     /// What the parts come to in a phase; none where there is nothing to do. `extra` is added to the variance of the time's logarithm.
-    #[inline]
+    ///
+    /// Compiled into its caller, once per phase.
+    #[inline(always)]
     pub(super) fn phase(&self, phase: Phase, scenario: &Scenario<'_>, extra: f64) -> Option<PhaseFigures> {
-        let backend = latency::summary(phase, scenario, &self.backend.machine);
+        let Summary {
+            totals,
+            mut variance,
+            peak,
+        } = latency::summary(phase, scenario, &self.backend.machine);
         let mut figures = PhaseFigures {
-            totals: backend.totals,
-            seconds: backend.totals.seconds(),
-            energy: self.backend.energy(&backend.totals),
-            peak: backend.peak,
-            sigma: 0.0,
+            totals,
+            seconds: totals.seconds(),
+            energy: self.backend.energy(&totals),
+            peak,
+            variance: 0.0,
         };
-        let mut variance = backend.variance;
         let mut scatter = self.backend.machine.calibration.quality(phase).scatter;
         if let Some(host) = &self.host {
-            let summary = latency::summary(phase, scenario, &host.machine);
-            let seconds = summary.totals.seconds();
-            figures.totals = figures.totals + summary.totals;
-            figures.seconds += seconds;
-            figures.energy = figures
-                .energy
-                .zip(host.energy(&summary.totals))
-                .map(|(backend, host)| PhaseEnergy {
-                    joules: backend.joules + host.joules,
-                    sigma: backend.sigma.max(host.sigma),
-                });
-            variance += summary.variance;
-            scatter += seconds / figures.seconds * (host.machine.calibration.quality(phase).scatter - scatter);
+            (variance, scatter) = figures.add_host(host, phase, scenario, (variance, scatter));
         }
         let total = figures.seconds;
-        figures.sigma = (variance / (total * total) + scatter * scatter + extra).max(0.0).sqrt();
+        figures.variance = (variance / (total * total) + scatter * scatter + extra).max(0.0);
         (total > 0.0).then_some(figures)
     }
 }
@@ -119,17 +107,44 @@ pub(super) struct PhaseFigures {
     pub energy: Option<PhaseEnergy>,
     /// The highest peak that the backend multiplies weights at; 0 where it multiplies none.
     pub peak: f64,
-    /// The standard deviation of `ln(measured / predicted)` seconds: the uncertainty of the factors, propagated through what hangs on
-    /// each, the scatter that no factor explains, and what else widens it.
-    pub sigma: f64,
+    /// The variance of `ln(measured / predicted)` seconds: the uncertainty of the factors, propagated through what hangs on each, the
+    /// scatter that no factor explains, and what else widens it.
+    pub variance: f64,
+}
+
+impl PhaseFigures {
+    /// Adds what the host computes. Takes and gives the variance of the seconds and the scatter of their logarithm.
+    #[cold]
+    #[inline(never)]
+    fn add_host(
+        &mut self,
+        host: &Part<'_>,
+        phase: Phase,
+        scenario: &Scenario<'_>,
+        (variance, scatter): (f64, f64),
+    ) -> (f64, f64) {
+        let summary = latency::summary(phase, scenario, &host.machine);
+        let seconds = summary.totals.seconds();
+        self.totals = self.totals + summary.totals;
+        self.seconds += seconds;
+        self.energy = self
+            .energy
+            .zip(host.energy(&summary.totals))
+            .map(|(backend, host)| PhaseEnergy {
+                joules: backend.joules + host.joules,
+                variance: backend.variance.max(host.variance),
+            });
+        let apart = host.machine.calibration.quality(phase).scatter - scatter;
+        (variance + summary.variance, scatter + seconds / self.seconds * apart)
+    }
 }
 
 /// Energy of a phase.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PhaseEnergy {
     pub joules: f64,
-    /// The standard deviation of the logarithm of the power: the uncertainty of its factors and the scatter that none explains.
-    pub sigma: f64,
+    /// The variance of the logarithm of the power: the uncertainty of its factors and the scatter that none explains.
+    pub variance: f64,
 }
 
 impl<'a> Prediction<'a> {

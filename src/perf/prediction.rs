@@ -240,15 +240,15 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let decode_energy = step_energy.map(|energy| energy / sequences);
     let energy_interval = |phase: Option<PhaseFigures>, joules: Option<f64>| -> Option<Interval> {
         let phase = phase?;
-        Some(interval(joules?, hypotenuse(phase.sigma, phase.energy?.sigma)))
+        Some(interval(joules?, (phase.variance + phase.energy?.variance).sqrt()))
     };
     let request_energy = match (prefill_energy, step_energy) {
         (None, None) => None,
         (prefill, step) => Some(prefill.unwrap_or(0.0) + step.unwrap_or(0.0) * work.generate as f64),
     };
 
-    let prefill_sigma = prefill.map(|phase| phase.sigma);
-    let decode_sigma = decode.map(|phase| phase.sigma);
+    let prefill_sigma = prefill.map(|phase| phase.variance.sqrt());
+    let decode_sigma = decode.map(|phase| phase.variance.sqrt());
     let memory_spread = spread(hypotenuse(MEMORY_SIGMA, generic));
 
     Prediction {

@@ -178,8 +178,8 @@ impl Point {
         let measured = whole.measured.map(|measured| (measured.rail, measured.idle_w));
         let (own_rail, idle) = measured.or(stated).ok_or("the device file states no powers")?;
         let machine = Machine::new(&scenario, calibration);
-        let draw = Draw::of(&scenario, (scenario.backend_kind, scenario.backend), &machine, whole)
-            .ok_or("the device file states no full load")?;
+        let draw =
+            Draw::of(&scenario, scenario.backend, &machine, whole).ok_or("the device file states no full load")?;
         let totals = latency::terms(measurement.phase, &scenario, &machine).totals();
         let seconds = totals.seconds();
         let shown = measurement.watts.ok_or("it states no watts")?.get();

@@ -48,6 +48,8 @@ pub(crate) struct Rates {
     halvings: f64,
     /// The mode's clock over the full one.
     clock_ratio: f64,
+    /// The mode's bandwidth over the nominal one.
+    bandwidth_ratio: f64,
 }
 
 impl Rates {
@@ -57,10 +59,10 @@ impl Rates {
             .zip(backend.clock.as_ref())
             .map_or(1.0, |(mode, full)| mode.value / full.value);
         let memory = backend.memory.as_ref().unwrap_or(&device.memory);
+        let nominal = memory.bandwidth.value.get();
         let bandwidth = mode
             .and_then(|mode| mode.bandwidth.as_ref())
-            .map_or(memory.bandwidth.value, |bandwidth| bandwidth.value)
-            .get();
+            .map_or(nominal, |bandwidth| bandwidth.value.get());
         let all_cores = backend.cores.value.max(1) as f64;
         let online_cores = mode
             .and_then(|mode| mode.cores.get(&kind))
@@ -93,6 +95,7 @@ impl Rates {
                 .as_ref()
                 .map_or(0.0, |domains| (domains.value as f64).log2()),
             clock_ratio,
+            bandwidth_ratio: bandwidth / nominal,
         }
     }
 
@@ -119,7 +122,7 @@ pub struct Machine<'a> {
     pub overhead_scale: f64,
     rates: Rates,
     /// Share of the cores that compute.
-    core_ratio: f64,
+    pub core_ratio: f64,
     pub(super) part: Part,
 }
 
@@ -224,6 +227,20 @@ impl<'a> Machine<'a> {
             (FactorId::CoreShare, self.core_share_sensitivity),
             (FactorId::Interconnect, self.rates.halvings),
         ]
+    }
+
+    /// Clock in the power mode over the full one.
+    #[must_use]
+    #[inline]
+    pub const fn clock_ratio(&self) -> f64 {
+        self.rates.clock_ratio
+    }
+
+    /// Nominal bandwidth in the power mode over that in none.
+    #[must_use]
+    #[inline]
+    pub const fn bandwidth_ratio(&self) -> f64 {
+        self.rates.bandwidth_ratio
     }
 
     /// Whether memory lies in more than one domain.

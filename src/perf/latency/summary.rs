@@ -3,7 +3,6 @@
 use super::term::{Overlap, Term, TermKind, Totals};
 use super::{Gather, Machine};
 use crate::calibration::{FactorId, Phase};
-use arrayvec::ArrayVec;
 
 /// What the terms of a phase come to.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -17,27 +16,8 @@ pub struct Summary {
     pub peak: f64,
 }
 
-/// A factor, by its index, and the seconds that hang on it.
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    factor: usize,
-    seconds: f64,
-}
-
-impl Share {
-    #[inline(always)]
-    const fn of(factor: FactorId, seconds: f64) -> Self {
-        Self {
-            factor: factor.index(),
-            seconds,
-        }
-    }
-}
-
-/// The most factors that terms of a phase can have.
-const MOST_TERM_SHARES: usize = 24;
-/// The same, and the factors of the bandwidth.
-const MOST_SHARES: usize = MOST_TERM_SHARES + 2;
+/// The most factors of arithmetic that terms of a phase can have.
+const MOST_SHARES: usize = 24;
 
 /// The terms of a phase while they are added up.
 #[derive(Debug)]
@@ -45,84 +25,96 @@ pub(super) struct Tally {
     phase: Phase,
     totals: Totals,
     peak: f64,
-    /// Of streaming, operations and pass, then of each arithmetic.
-    shares: ArrayVec<Share, MOST_SHARES>,
+    operations_s: f64,
+    pass_s: f64,
+    /// Factors of arithmetic, by index, and the seconds that hang on each.
+    factors: [usize; MOST_SHARES],
+    seconds: [f64; MOST_SHARES],
+    count: usize,
 }
-
-const STREAM: usize = 0;
-const OPERATIONS: usize = 1;
-const PASS: usize = 2;
-const ARITHMETIC: usize = 3;
 
 impl Tally {
     #[inline(always)]
     pub(super) fn new(phase: Phase) -> Self {
-        let mut shares = ArrayVec::new();
-        shares.push(Share::of(FactorId::Memory, 0.0));
-        shares.push(Share::of(FactorId::Operation(phase), 0.0));
-        shares.push(Share::of(FactorId::Pass(phase), 0.0));
         Self {
             phase,
             totals: Totals::default(),
             peak: 0.0,
-            shares,
+            operations_s: 0.0,
+            pass_s: 0.0,
+            factors: [0; MOST_SHARES],
+            seconds: [0.0; MOST_SHARES],
+            count: 0,
         }
     }
 
     #[inline(always)]
     fn compute(&mut self, term: &Term) {
-        let new = Share::of(term.factor, term.seconds);
-        let same = self.shares[ARITHMETIC..]
-            .iter_mut()
-            .find(|share| share.factor == new.factor);
-        match same {
-            Some(share) => share.seconds += new.seconds,
+        let factor = term.factor.index();
+        let same = self.factors[..self.count].iter().position(|of| *of == factor);
+        // Of a file with more block types than there is room for, the last speaks for the rest.
+        let full = (self.count == MOST_SHARES).then_some(MOST_SHARES - 1);
+        match same.or(full) {
+            Some(at) => self.seconds[at] += term.seconds,
             None => {
-                // Of a file with more block types than there is room for, the last speaks for the rest.
-                if self.shares.len() < MOST_TERM_SHARES {
-                    self.shares.push(new);
-                } else {
-                    self.shares[MOST_TERM_SHARES - 1].seconds += new.seconds;
-                }
+                self.factors[self.count] = factor;
+                self.seconds[self.count] = term.seconds;
+                self.count += 1;
             }
         }
     }
 
     #[inline(always)]
-    pub(super) fn summary(&mut self, machine: &Machine<'_>) -> Summary {
+    pub(super) fn summary(&self, machine: &Machine<'_>) -> Summary {
         let overlap = Overlap::of(self.phase);
         let totals = self.totals.overlapping(overlap);
         let (arithmetic, streaming) = overlap.visible(&totals);
-        let streamed = totals.memory_s * streaming;
-
-        // Seconds are inverse to a utilization and proportional to a cost.
-        self.shares[STREAM].seconds = -streamed;
-        for share in &mut self.shares[ARITHMETIC..] {
-            share.seconds *= -arithmetic;
-        }
-        // What a core draws, and what crosses between domains, goes into the time by way of the bandwidth.
-        for (factor, sensitivity) in machine.bandwidth_sensitivities() {
-            if sensitivity > 0.0 {
-                // There is room for both.
-                let _ = self.shares.try_push(Share::of(factor, -streamed * sensitivity));
-            }
-        }
-        let mut variance = 0.0;
-        let mut before: &[Share] = &[];
-        for (at, share) in self.shares.iter().enumerate() {
-            let covariances = machine.calibration.covariances(share.factor);
-            let mut others = 0.0;
-            for other in before {
-                others += other.seconds * covariances[other.factor];
-            }
-            variance += share.seconds * (share.seconds * covariances[share.factor] + 2.0 * others);
-            before = &self.shares[..=at];
-        }
         Summary {
             totals,
-            variance,
+            variance: self.variance(machine, arithmetic, totals.memory_s * streaming),
             peak: self.peak,
         }
+    }
+
+    /// `streamed` are the visible seconds of streaming, `arithmetic` is the visible share of the others'.
+    ///
+    /// Seconds are inverse to a utilization and proportional to a cost; what a core draws, and what crosses between domains, goes into
+    /// them by way of the bandwidth.
+    #[inline(always)]
+    fn variance(&self, machine: &Machine<'_>, arithmetic: f64, streamed: f64) -> f64 {
+        let [(core_share, of_cores), (interconnect, of_domains)] = machine.bandwidth_sensitivities();
+        // Those that every phase has, spelt out: what their number is known of needs no loop.
+        let common = [
+            (FactorId::Memory.index(), -streamed),
+            (core_share.index(), -streamed * of_cores),
+            (interconnect.index(), -streamed * of_domains),
+            (FactorId::Operation(self.phase).index(), self.operations_s),
+            (FactorId::Pass(self.phase).index(), self.pass_s),
+        ];
+        let mut variance = 0.0;
+        for (at, &(factor, seconds)) in common.iter().enumerate() {
+            let covariances = machine.calibration.covariances(factor);
+            let mut others = 0.0;
+            for &(other, seconds) in &common[..at] {
+                others += seconds * covariances[other];
+            }
+            variance += seconds * (seconds * covariances[factor] + 2.0 * others);
+        }
+        let (factors, seconds) = (&self.factors[..self.count], &self.seconds[..self.count]);
+        for (at, (&factor, &seconds_of_it)) in factors.iter().zip(seconds).enumerate() {
+            let covariances = machine.calibration.covariances(factor);
+            let mut others = 0.0;
+            for (&other, &seconds) in factors[..at].iter().zip(seconds) {
+                others += seconds * covariances[other];
+            }
+            let mut commons = 0.0;
+            for (other, seconds) in common {
+                commons += seconds * covariances[other];
+            }
+            let own = -arithmetic * seconds_of_it;
+            variance += own * (own * covariances[factor] + 2.0 * (commons - arithmetic * others));
+        }
+        variance
     }
 }
 
@@ -133,8 +125,8 @@ impl Gather for Tally {
         match term.kind {
             // The sum of all of it will do.
             TermKind::Weights | TermKind::Cache | TermKind::Activations => {}
-            TermKind::Operations => self.shares[OPERATIONS].seconds += term.seconds,
-            TermKind::Pass => self.shares[PASS].seconds += term.seconds,
+            TermKind::Operations => self.operations_s += term.seconds,
+            TermKind::Pass => self.pass_s += term.seconds,
             TermKind::Attend => self.compute(term),
             TermKind::Multiply => {
                 if term.rate > self.peak {
