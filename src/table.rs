@@ -23,6 +23,16 @@ pub struct TableError {
     source: PolarsError,
 }
 
+impl From<TableError> for std::io::Error {
+    /// What the system said, where it was the system.
+    fn from(error: TableError) -> Self {
+        match error.source {
+            PolarsError::IO { error, .. } => Self::new(error.kind(), error.to_string()),
+            source => Self::other(source),
+        }
+    }
+}
+
 /// Names as categories: on disk a code a row and each name once.
 fn categories(names: &[String]) -> PolarsResult<DataType> {
     let categories = Categories::new(PlSmallStr::EMPTY, PlSmallStr::EMPTY, CategoricalPhysical::U32);

@@ -50,6 +50,14 @@ pub enum RunError {
     /// A row cannot be asked.
     #[error(transparent)]
     Walk(#[from] WalkError),
+    /// The system gives no more threads.
+    #[error("no {jobs} threads can be had; give --jobs a smaller number")]
+    Threads {
+        /// as asked
+        jobs: u64,
+        /// what the system says
+        source: std::io::Error,
+    },
     /// The rows cannot be written.
     #[error(transparent)]
     Write(#[from] std::io::Error),
@@ -85,7 +93,7 @@ where
             let (send, receive) = sync_channel(1);
             made.push(receive);
             let worker = &worker;
-            scope.spawn(move || {
+            let work = move || {
                 let mut walk = Walk::new(space);
                 let mut work = worker();
                 let mut chunk = job;
@@ -104,7 +112,9 @@ where
                     }
                     chunk += jobs;
                 }
-            });
+            };
+            let spawned = thread::Builder::new().spawn_scoped(scope, work);
+            spawned.map_err(|source| RunError::Threads { jobs, source })?;
         }
         let mut done = 0;
         for chunk in 0..chunks {

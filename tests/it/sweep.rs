@@ -311,12 +311,14 @@ fn an_interrupted_sweep_leaves_what_was_done() {
     assert_eq!(done.kept, done.end);
 }
 
+/// What a long sweep left in `file` that got this signal once it was writing.
 #[cfg(unix)]
-#[test]
-fn control_c_ends_a_sweep_with_a_whole_file() {
+fn interrupted(signal: &str, file: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    /// More bytes than stand before the first rows: names of columns, a table's mark.
+    const HEAD: u64 = 64;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("long.csv");
-    let child = Command::new(env!("CARGO_BIN_EXE_edgeprof"))
+    let path = folder.path().join(file);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edgeprof"))
         .args("sweep --model tinyllama --hw pi5 --depth 0..900000+1 --generate 1..1000+1 --columns depth,generate,ttft_s -o".split(' '))
         .arg(&path)
         .env("XDG_DATA_HOME", "/nonexistent")
@@ -327,18 +329,14 @@ fn control_c_ends_a_sweep_with_a_whole_file() {
     let writes = || {
         std::fs::read_dir(folder.path())
             .unwrap()
-            .any(|entry| entry.unwrap().metadata().is_ok_and(|metadata| metadata.len() > 0))
+            .any(|entry| entry.unwrap().metadata().is_ok_and(|metadata| metadata.len() > HEAD))
     };
     while !writes() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its first rows");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(killed.unwrap().success());
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
@@ -346,14 +344,24 @@ fn control_c_ends_a_sweep_with_a_whole_file() {
         told.contains("interrupted after") && told.contains("is complete up to there"),
         "{told}"
     );
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.ends_with('\n') && text.lines().count() > 1);
-    assert!(text.lines().all(|line| line.matches(',').count() == 2));
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "nothing is left beside it"
-    );
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(left.iter().eq([&path]), "nothing is left beside it: {left:?}");
+    (folder, path)
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_end_a_sweep_with_a_whole_file() {
+    // Ctrl-C, and what a scheduler sends when the time is over.
+    for signal in ["-INT", "-TERM"] {
+        let (_folder, path) = interrupted(signal, "long.csv");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() > 1);
+        assert!(text.lines().all(|line| line.matches(',').count() == 2));
+    }
 }
 
 #[cfg(feature = "tables")]
@@ -425,6 +433,15 @@ mod tables {
         assert_eq!(together, cells(&whole));
         let bytes = |jobs: u8| std::fs::read(file("again.parquet", &format!("--jobs {jobs}"))).unwrap();
         assert_eq!(bytes(1), bytes(3));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn signals_end_a_sweep_with_a_whole_table() {
+        let (_folder, path) = interrupted("-INT", "long.parquet");
+        let frame = read(&path);
+        let depths = frame.column("depth").unwrap().i64().unwrap().into_no_null_iter();
+        assert!(frame.height() > 0 && depths.eq((0..=900_000).cycle().take(frame.height())));
     }
 
     #[test]

@@ -214,6 +214,8 @@ impl OutputArgs {
 fn failure(path: &Path, error: RunError) -> Failure {
     match error {
         RunError::Write(error) => CannotWrite::failure(path, error),
+        #[cfg(feature = "tables")]
+        RunError::Table(error) => CannotWrite::failure(path, error.into()),
         error => Failure::new(error),
     }
 }

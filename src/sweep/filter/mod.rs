@@ -1,7 +1,7 @@
 //! Which rows are kept: a condition over the columns, such as `fits && decode_tokens_per_s > 5.3 && memory_bytes < 4GiB`.
 //!
 //! Numbers may have units, texts stand in quotes, and `none` is what a column holds that does not apply. As in SQL, a comparison with
-//! what does not apply is neither true nor false, and only rows for which the condition is true are kept.
+//! what does not apply, or with a quotient by zero, is neither true nor false, and only rows for which the condition is true are kept.
 
 mod test;
 #[cfg(test)]

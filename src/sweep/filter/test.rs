@@ -75,7 +75,10 @@ impl Number {
             Self::Sum(both) => both[0].of(record) + both[1].of(record),
             Self::Difference(both) => both[0].of(record) - both[1].of(record),
             Self::Product(both) => both[0].of(record) * both[1].of(record),
-            Self::Quotient(both) => both[0].of(record) / both[1].of(record),
+            Self::Quotient(both) => match both[1].of(record) {
+                0.0 => f64::NAN,
+                divisor => both[0].of(record) / divisor,
+            },
         }
     }
 }

@@ -161,6 +161,7 @@ fn condition() -> impl Strategy<Value = (String, Option<bool>)> {
                 '+' => x + y,
                 '-' => x - y,
                 '*' => x * y,
+                _ if y == 0.0 => f64::NAN,
                 _ => x / y,
             });
             (format!("({a} {operator} {b})"), value.filter(|value| !value.is_nan()))
