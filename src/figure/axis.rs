@@ -156,6 +156,24 @@ impl Axis {
         )
     }
 
+    /// An axis for bars, which begin at zero; where the span asks for a logarithmic one they begin at a round number of at most half of
+    /// the least, so that this too is seen.
+    #[must_use]
+    pub fn bars(title: &str, unit: Unit, values: &[f64]) -> Self {
+        let axis = Self::over(title, unit, values);
+        let Some((least, _)) = extent(values).filter(|_| axis.is_logarithmic()) else {
+            return axis;
+        };
+        let (_, factor) = axis.prefix();
+        let half = least / 2.0 / factor;
+        let power = 10_f64.powf(half.log10().floor());
+        let digit = [5.0, 2.0, 1.0].into_iter().find(|digit| digit * power <= half);
+        Self {
+            low: digit.unwrap_or(1.0) * power * factor,
+            ..axis
+        }
+    }
+
     /// An axis of numbers of tokens or threads: by doublings where they span more than three of them and none is zero.
     #[must_use]
     pub fn counts(title: &str, unit: Unit, values: &[f64]) -> Self {
@@ -166,7 +184,7 @@ impl Axis {
                 ..Self::logarithmic(title, unit, values)
             }
         } else {
-            Self::linear(title, unit, values)
+            Self::around(title, unit, values)
         }
     }
 
@@ -413,11 +431,24 @@ mod tests {
     }
 
     #[test]
+    fn logarithmic_bars_begin_at_a_round_number_below_the_least() {
+        let axis = Axis::bars("storage I/O", Unit::Si("s"), &[0.44, 18.8]);
+        assert_eq!(labels(&axis, 9), ["0.2", "0.5", "1", "2", "5", "10", "20"]);
+        assert_eq!(axis.share(0.2), 0.0);
+        assert_eq!(
+            Axis::bars("time", Unit::Si("s"), &[1.0, 2.0]),
+            Axis::over("time", Unit::Si("s"), &[1.0, 2.0])
+        );
+    }
+
+    #[test]
     fn counts_double() {
         let axis = Axis::counts("context", Unit::Plain("tokens"), &[512.0, 131_072.0]);
         assert_eq!(labels(&axis, 5), ["512", "2048", "8192", "32768", "131072"]);
         let axis = Axis::counts("threads", Unit::Count, &[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(labels(&axis, 5), ["0", "1", "2", "3", "4"]);
+        assert_eq!(labels(&axis, 5), ["1", "2", "3", "4"]);
+        let axis = Axis::counts("depth", Unit::Plain("tokens"), &[0.0, 4096.0]);
+        assert_eq!(labels(&axis, 5), ["0", "1000", "2000", "3000", "4000"]);
     }
 
     #[test]

@@ -209,6 +209,19 @@ impl Canvas<'_> {
         }
     }
 
+    /// A cross, black in white to show on anything.
+    pub fn cross(&mut self, (x, y): Point, radius: f64) {
+        let across = [
+            ((x - radius, y - radius), (x + radius, y + radius)),
+            ((x - radius, y + radius), (x + radius, y - radius)),
+        ];
+        for stroke in [Stroke::solid(Colour::WHITE, 2.0), Stroke::solid(Colour::BLACK, 0.9)] {
+            for (from, to) in across {
+                self.line(from, to, stroke);
+            }
+        }
+    }
+
     /// A line of text, its middle at the height of the place.
     pub fn text(&mut self, text: &str, at: Point, size: f64, anchor: Anchor) {
         self.set(text, at, size, anchor, FontTransform::None);

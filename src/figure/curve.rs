@@ -74,17 +74,8 @@ const ASPECT: f64 = 0.62;
 pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Figure, FigureError> {
     let Metric { key, title, unit, .. } = *metric;
     let limited = key == "memory_bytes";
-    let mut columns = vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
-        Column::numbers(varied.key(), Unit::Count),
-        Column::numbers(key, unit),
-        Column::numbers(&format!("{key}_low"), unit),
-        Column::numbers(&format!("{key}_high"), unit),
-    ];
+    let mut columns = super::columns([Column::numbers(varied.key(), Unit::Count)]);
+    columns.extend(metric.columns());
     if limited {
         columns.push(Column::numbers("capacity_bytes", Unit::Bytes));
     }

@@ -3,6 +3,7 @@
 use super::FigureError;
 use super::axis::{Axis, Tick};
 use super::canvas::{Anchor, Area, Canvas, Stroke};
+use super::chart::{CROSSED, Estimate};
 use super::page::{LEADING, POINTS_PER_INCH, Page, TEXT_SIZE, TITLE_SIZE, text_width, wrap};
 use super::palette::{Colour, Hatch, Look};
 
@@ -44,6 +45,8 @@ pub enum Sample {
     },
     /// A reference.
     Rule(Stroke),
+    /// What crosses out.
+    Cross,
     /// A short text that marks a point.
     Text(String),
 }
@@ -55,8 +58,8 @@ pub type Entry = (Sample, String);
 struct Legend {
     /// Sample and lines of each entry.
     entries: Vec<(Sample, Vec<String>)>,
-    columns: usize,
-    column_width: f64,
+    /// Width of each column with the gap behind it.
+    columns: Vec<f64>,
 }
 
 impl Legend {
@@ -66,23 +69,25 @@ impl Legend {
             .into_iter()
             .map(|(sample, text)| (sample, wrap(&text, TEXT_SIZE, room)))
             .collect();
-        let widest = entries
+        let widths: Vec<f64> = entries
             .iter()
-            .flat_map(|(_, lines)| lines.iter().map(|line| text_width(line, TEXT_SIZE)))
-            .fold(0.0, f64::max);
-        let column_width = SAMPLE.0 + GAP + widest + COLUMN_GAP;
-        // The last column needs no gap behind it.
-        let columns = (((width + COLUMN_GAP) / column_width) as usize).clamp(1, entries.len().max(1));
-        Self {
-            entries,
-            columns,
-            column_width,
-        }
+            .map(|(_, lines)| {
+                let widest = lines.iter().map(|line| text_width(line, TEXT_SIZE)).fold(0.0, f64::max);
+                SAMPLE.0 + GAP + widest + COLUMN_GAP
+            })
+            .collect();
+        // As many columns as there is room for; the last one needs no gap behind it.
+        let columns = (1..=entries.len())
+            .rev()
+            .map(|count| columns(&widths, count))
+            .find(|columns| columns.len() == 1 || columns.iter().sum::<f64>() - COLUMN_GAP <= width)
+            .unwrap_or_default();
+        Self { entries, columns }
     }
 
     /// Entries of each row.
     fn rows(&self) -> impl Iterator<Item = &[(Sample, Vec<String>)]> {
-        self.entries.chunks(self.columns)
+        self.entries.chunks(self.columns.len().max(1))
     }
 
     fn row_height(row: &[(Sample, Vec<String>)]) -> f64 {
@@ -96,17 +101,25 @@ impl Legend {
 
     fn draw(&self, canvas: &mut Canvas<'_>, left: f64, mut top: f64) {
         for row in self.rows() {
-            for (column, (sample, lines)) in row.iter().enumerate() {
-                let x = left + column as f64 * self.column_width;
+            let mut x = left;
+            for ((sample, lines), width) in row.iter().zip(&self.columns) {
                 draw_sample(canvas, sample, x, top + LINE / 2.0);
                 for (line, text) in lines.iter().enumerate() {
                     let at = (x + SAMPLE.0 + GAP, top + (line as f64 + 0.5) * LINE);
                     canvas.text(text, at, TEXT_SIZE, Anchor::Start);
                 }
+                x += width;
             }
             top += Self::row_height(row);
         }
     }
+}
+
+/// Widths of columns into which entries of these widths are set row by row.
+fn columns(widths: &[f64], count: usize) -> Vec<f64> {
+    (0..count)
+        .map(|column| widths.iter().skip(column).step_by(count).copied().fold(0.0, f64::max))
+        .collect()
 }
 
 fn draw_sample(canvas: &mut Canvas<'_>, sample: &Sample, x: f64, y: f64) {
@@ -131,12 +144,22 @@ fn draw_sample(canvas: &mut Canvas<'_>, sample: &Sample, x: f64, y: f64) {
             }
         }
         &Sample::Rule(stroke) => canvas.line((x, y), (right, y), stroke),
+        Sample::Cross => canvas.cross((middle, y), CROSS),
         Sample::Text(text) => canvas.text(text, (right, y), TEXT_SIZE, Anchor::End),
     }
 }
 
 /// Radius of a marker, points.
 pub const MARKER: f64 = 2.2;
+
+/// Half the width of a cross, points.
+pub const CROSS: f64 = 2.4;
+
+/// What a cross says, if there is one.
+pub fn crossed<'a>(mut estimates: impl Iterator<Item = &'a Estimate>) -> Option<Entry> {
+    let any = estimates.any(|estimate| estimate.crossed);
+    any.then(|| (Sample::Cross, CROSSED.to_owned()))
+}
 
 /// The line of a series.
 #[must_use]
@@ -336,4 +359,25 @@ pub fn draw_box(canvas: &mut Canvas<'_>, area: Area) {
         &[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)],
         AXIS,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn legend(texts: &[&str], width: f64) -> Legend {
+        let entries = texts.iter().map(|&text| (Sample::Cross, text.to_owned())).collect();
+        Legend::new(entries, width)
+    }
+
+    #[test]
+    fn one_long_entry_leaves_the_others_their_columns() {
+        let long = "deepseek-r1-distill-qwen-1.5b";
+        let texts = ["a", "b", "c", long, "e", "f", "g", "h"];
+        let needed =
+            3.0 * (SAMPLE.0 + GAP) + text_width(long, TEXT_SIZE) + 2.0 * (text_width("c", TEXT_SIZE) + COLUMN_GAP);
+        assert_eq!(legend(&texts, needed + 5.0).columns.len(), 3);
+        assert_eq!(legend(&texts, 80.0).columns.len(), 1, "its lines are broken");
+        assert_eq!(legend(&[], 80.0).height(), 0.0);
+    }
 }

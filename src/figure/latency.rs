@@ -158,15 +158,10 @@ pub fn token(breakdowns: &[Breakdown]) -> Result<Figure, FigureError> {
 }
 
 fn figure(title: &str, looks: &[Look], breakdowns: &[Breakdown]) -> Result<Figure, FigureError> {
-    let mut table = Table::new(vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
+    let mut table = Table::new(super::columns([
         Column::words("part"),
         Column::numbers("part_s", Unit::Si("s")),
-    ]);
+    ]));
     let (drawn, none): (Vec<_>, Vec<_>) = breakdowns
         .iter()
         .partition(|breakdown| breakdown.parts.iter().any(|(_, seconds)| *seconds > 0.0));
@@ -214,6 +209,7 @@ fn figure(title: &str, looks: &[Look], breakdowns: &[Breakdown]) -> Result<Figur
             name,
             segments,
             interval: None,
+            crossed: !breakdown.record.fits,
         });
     }
     Ok(Figure {

@@ -1,5 +1,6 @@
 //! The figures of a prediction that an axis can show.
 
+use super::Column;
 use super::axis::Unit;
 use super::chart::Estimate;
 use crate::output::Record;
@@ -94,7 +95,8 @@ pub const METRICS: &[Metric] = &[
         JOULES,
         Low,
         NO_POWERS,
-        |r| r.prefill_energy_j_per_token
+        |r| r.prefill_energy_j_per_token,
+        |r| r.intervals.prefill_energy_j_per_token
     ),
     metric!(
         "memory_bytes",
@@ -149,6 +151,11 @@ impl Metric {
         METRICS.iter().find(|metric| metric.key == key)
     }
 
+    /// The columns of its values and of the ends of their intervals.
+    pub(super) fn columns(&self) -> [Column; 3] {
+        ["", "_low", "_high"].map(|end| Column::numbers(&format!("{}{end}", self.key), self.unit))
+    }
+
     /// Its value in a prediction, with its interval where it has one.
     #[must_use]
     pub fn of(&self, record: &Record) -> Option<Estimate> {
@@ -156,7 +163,13 @@ impl Metric {
         Some(Estimate {
             value,
             interval: (self.interval)(record),
+            crossed: !record.fits && !self.is_size(),
         })
+    }
+
+    /// Whether it is a size, which a model has on a device that has no room for it too.
+    fn is_size(&self) -> bool {
+        self.unit == Unit::Bytes || self.key == "parameters"
     }
 
     /// That a prediction has none, and why.

@@ -97,7 +97,13 @@ impl FigureError {
     }
 }
 
-/// The cells that say what was predicted: model, hardware, backend, power mode, precision.
+/// The columns of [`who`], and those of the figure behind them.
+fn columns(of_figure: impl IntoIterator<Item = Column>) -> Vec<Column> {
+    let who = ["model", "hardware", "backend", "power_mode", "precision", "fits"];
+    who.map(Column::words).into_iter().chain(of_figure).collect()
+}
+
+/// The cells that say what was predicted: model, hardware, backend, power mode, precision, and whether that fits in memory.
 fn who(record: &Record) -> Vec<Value> {
     vec![
         Value::from(record.model.as_str()),
@@ -105,6 +111,7 @@ fn who(record: &Record) -> Vec<Value> {
         Value::from(record.backend.name()),
         record.power_mode.as_deref().map_or(Value::None, Value::from),
         Value::from(record.precision.name()),
+        Value::from(if record.fits { "yes" } else { "no" }),
     ]
 }
 

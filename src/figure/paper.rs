@@ -37,17 +37,9 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
     };
     let precisions = distinct(records.iter().map(|record| record.precision));
     FigureError::at_most("precisions", precisions.len(), MOST_SERIES)?;
-    let mut table = Table::new(vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
-        Column::words("formulas"),
-        Column::numbers(key, unit),
-        Column::numbers(&format!("{key}_low"), unit),
-        Column::numbers(&format!("{key}_high"), unit),
-    ]);
+    let mut table = Table::new(super::columns(
+        [Column::words("formulas")].into_iter().chain(metric.columns()),
+    ));
     let mut values = Vec::new();
     let mut left_out = Vec::new();
     for record in records {
@@ -64,7 +56,7 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
     if values.is_empty() {
         return Err(FigureError::none(left_out));
     }
-    let axis = Axis::over(title, unit, &values);
+    let axis = Axis::bars(title, unit, &values);
     let panels = distinct(records.iter().map(panel_of));
     let models = distinct(records.iter().map(|record| record.model.as_str()));
     let one_panel = panels.len() == 1;

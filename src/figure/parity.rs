@@ -137,6 +137,7 @@ pub fn figure(pairs: &[Pair], phase: Option<Phase>) -> Result<Figure, FigureErro
                     let predicted = Estimate {
                         value: pair.predicted,
                         interval: Some(pair.interval),
+                        crossed: false,
                     };
                     Spot::new(pair.measured, predicted)
                 })

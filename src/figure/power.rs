@@ -5,7 +5,7 @@ use super::chart::bars::{Bars, Group, Panel};
 use super::metric::Metric;
 use super::names::distinct;
 use super::palette::MOST_SERIES;
-use super::{Chart, Column, Figure, FigureError, Table};
+use super::{Chart, Figure, FigureError, Table};
 use crate::output::Record;
 
 /// The metric of every record: a panel for each device, a group for each of its modes, a bar for each model and precision.
@@ -13,17 +13,8 @@ use crate::output::Record;
 /// # Errors
 /// [`FigureError`] where no record has the metric or a power mode, or there are more bars in a group than can be told apart.
 pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError> {
-    let Metric { key, title, unit, .. } = *metric;
-    let mut table = Table::new(vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
-        Column::numbers(key, unit),
-        Column::numbers(&format!("{key}_low"), unit),
-        Column::numbers(&format!("{key}_high"), unit),
-    ]);
+    let Metric { title, unit, .. } = *metric;
+    let mut table = Table::new(super::columns(metric.columns()));
     let mut left_out = Vec::new();
     let mut values = Vec::new();
     let mut drawn = Vec::new();
@@ -98,7 +89,7 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
     Ok(Figure {
         table,
         chart: Chart::Bars(Bars {
-            axis: Axis::over(title, unit, &values),
+            axis: Axis::bars(title, unit, &values),
             series,
             panels,
         }),

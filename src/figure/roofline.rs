@@ -92,19 +92,14 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
     let names = apart(&drawn.iter().map(|standing| &standing.record).collect::<Vec<_>>());
     // The second eight looks differ by hollow markers, which are the decode phase here.
     FigureError::at_most("predictions", drawn.len(), MOST_SERIES / 2)?;
-    let mut table = Table::new(vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
+    let mut table = Table::new(super::columns([
         Column::words("phase"),
         Column::numbers("flops_per_byte", Unit::Si("FLOP/B")),
         Column::numbers("flops_per_s", Unit::Si("FLOP/s")),
         Column::numbers("bandwidth_bytes_per_s", Unit::Si("B/s")),
         Column::words("arithmetic"),
         Column::numbers("peak_flops_per_s", Unit::Si("FLOP/s")),
-    ]);
+    ]));
     let (mut series, mut xs, mut ys) = (Vec::new(), Vec::new(), Vec::new());
     let alone = drawn.len() == 1;
     for (number, (standing, name)) in drawn.iter().zip(&names).enumerate() {
@@ -136,25 +131,36 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
                 name: named,
                 look,
                 joined: false,
-                points: vec![Spot::new(intensity, Estimate::exact(rate))],
+                points: vec![Spot::new(
+                    intensity,
+                    Estimate {
+                        crossed: !standing.record.fits,
+                        ..Estimate::exact(rate)
+                    },
+                )],
             });
         }
     }
     let roofs = roofs(&drawn);
     for roof in &roofs {
-        let ridge = roof.peak / roof.bandwidth;
-        xs.extend([ridge / 8.0, ridge * 4.0]);
-        ys.extend([roof.peak, roof.peak / 8.0]);
+        for (_, peak) in &roof.peaks {
+            let ridge = peak / roof.bandwidth;
+            xs.extend([ridge / 8.0, ridge * 4.0]);
+            ys.extend([*peak, peak / 8.0]);
+        }
     }
     let x = Axis::logarithmic("intensity", Unit::Plain("FLOP/B"), &xs);
     let y = Axis::logarithmic("rate", Unit::Si("FLOP/s"), &ys);
     let rules = roofs
         .iter()
         .enumerate()
-        .map(|(at, roof)| Rule {
-            name: roof.name.clone(),
-            stroke: rule_stroke(at + 1),
-            points: roof.corners(&x, &roofs),
+        .flat_map(|(at, roof)| {
+            let lines = roof.lines(&x).into_iter().enumerate();
+            lines.map(move |(line, points)| Rule {
+                name: if line == 0 { roof.name() } else { String::new() },
+                stroke: rule_stroke(at + 1),
+                points,
+            })
         })
         .collect();
     let mut notes = Vec::new();
@@ -188,45 +194,66 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
     })
 }
 
-/// A bandwidth and a peak.
-#[derive(PartialEq)]
+/// The roofline of a device in a power mode: one slope, and the peaks of the arithmetics under it.
 struct Roof {
-    name: String,
+    device: String,
     bandwidth: f64,
-    peak: f64,
+    /// The highest first.
+    peaks: Vec<(&'static str, f64)>,
 }
 
 impl Roof {
-    /// The slope up to the peak, and the peak; of the roofs with one slope only the highest draws it.
-    fn corners(&self, x: &Axis, roofs: &[Self]) -> Vec<(f64, f64)> {
-        let ridge = (self.peak / self.bandwidth, self.peak);
-        let end = (x.high(), self.peak);
-        let below = roofs
-            .iter()
-            .any(|other| other.bandwidth == self.bandwidth && other.peak > self.peak);
-        if below {
-            vec![ridge, end]
-        } else {
-            vec![(x.low(), x.low() * self.bandwidth), ridge, end]
-        }
+    /// Device, bandwidth and peaks: `pi5: 17.07 GB/s, int8 614.0 GFLOP/s, fp16 307.0 GFLOP/s`.
+    fn name(&self) -> String {
+        let bandwidth = number::quantity(self.bandwidth, "B/s");
+        let peaks = self.peaks.iter();
+        peaks.fold(format!("{}: {bandwidth}", self.device), |name, (arithmetic, peak)| {
+            format!("{name}, {arithmetic} {}", number::quantity(*peak, "FLOP/s"))
+        })
+    }
+
+    /// The slope up to the highest peak and along it; then the other peaks from the slope on.
+    fn lines(&self, x: &Axis) -> Vec<Vec<(f64, f64)>> {
+        let peaks = self.peaks.iter().enumerate();
+        peaks
+            .map(|(at, &(_, peak))| {
+                let flat = [(peak / self.bandwidth, peak), (x.high(), peak)];
+                let slope = (x.low(), x.low() * self.bandwidth);
+                if at == 0 {
+                    [&[slope], &flat[..]].concat()
+                } else {
+                    flat.to_vec()
+                }
+            })
+            .collect()
     }
 }
 
-/// The distinct roofs.
+/// The roofline of each device.
 fn roofs(standings: &[&Standing]) -> Vec<Roof> {
-    distinct(standings.iter().flat_map(|standing| {
+    let mut roofs: Vec<Roof> = Vec::new();
+    for standing in standings {
         let Record {
             hardware, power_mode, ..
         } = &standing.record;
         let mode = power_mode.as_ref().map_or_else(String::new, |mode| format!(" {mode}"));
-        standing.peaks.iter().map(move |&(arithmetic, peak)| Roof {
-            name: format!(
-                "{hardware}{mode}: {}, {arithmetic} {}",
-                number::quantity(standing.bandwidth, "B/s"),
-                number::quantity(peak, "FLOP/s")
-            ),
-            bandwidth: standing.bandwidth,
-            peak,
-        })
-    }))
+        let (device, bandwidth) = (format!("{hardware}{mode}"), standing.bandwidth);
+        let known = roofs
+            .iter()
+            .position(|roof| roof.device == device && roof.bandwidth == bandwidth);
+        let at = known.unwrap_or_else(|| {
+            roofs.push(Roof {
+                device,
+                bandwidth,
+                peaks: Vec::new(),
+            });
+            roofs.len() - 1
+        });
+        roofs[at].peaks.extend(&standing.peaks);
+    }
+    for roof in &mut roofs {
+        roof.peaks = distinct(std::mem::take(&mut roof.peaks));
+        roof.peaks.sort_by(|a, b| b.1.total_cmp(&a.1));
+    }
+    roofs
 }

@@ -7,10 +7,12 @@ use super::names::distinct;
 use super::palette::look;
 use super::{Chart, Column, Figure, FigureError, Table, Value};
 use crate::output::Record;
-use crate::perf::sensitivity::{Change, Sensitivity};
+use crate::perf::sensitivity::{Change, Sensitivity, Swing};
 
 /// The most bars.
 const MOST: usize = 14;
+/// Share of the widest bar below which a bar is not seen.
+const SEEN: f64 = 0.005;
 
 /// What a change is called.
 const fn called(change: Change) -> &'static str {
@@ -31,20 +33,17 @@ pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Re
             first: format!("nothing that can be changed moves {key}"),
         });
     }
-    let mut table = Table::new(vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
+    let mut table = Table::new(super::columns([
         Column::words("changed"),
         Column::words("change"),
         Column::numbers(key, unit),
         Column::numbers(&format!("{key}_at_low_end"), unit),
         Column::numbers(&format!("{key}_at_high_end"), unit),
-    ]);
-    let shown = sensitivity.swings.iter().take(MOST);
-    let changes = distinct(shown.map(|swing| swing.change));
+    ]));
+    let widest = sensitivity.swings.iter().map(Swing::width).fold(0.0, f64::max);
+    let seen = sensitivity.swings.iter().take(MOST);
+    let seen = seen.take_while(|swing| swing.width() >= SEEN * widest).count();
+    let changes = distinct(sensitivity.swings[..seen].iter().map(|swing| swing.change));
     let mut rows = Vec::new();
     let mut values = vec![sensitivity.base];
     for (at, swing) in sensitivity.swings.iter().enumerate() {
@@ -57,7 +56,7 @@ pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Re
             swing.high.into(),
         ]);
         table.row(row);
-        if at < MOST {
+        if at < seen {
             let entry = changes.iter().position(|&change| change == swing.change).unwrap_or(0);
             values.extend([swing.low, swing.high]);
             rows.push(Row {
@@ -67,10 +66,11 @@ pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Re
                     (entry, sensitivity.base, swing.high),
                 ],
                 interval: None,
+                crossed: false,
             });
         }
     }
-    let left_out = match sensitivity.swings.len().checked_sub(MOST) {
+    let left_out = match sensitivity.swings.len().checked_sub(seen) {
         None | Some(0) => Vec::new(),
         Some(more) => vec![format!(
             "{more} more that move {key} less are in the data and not in the drawing"

@@ -1,4 +1,5 @@
-//! Two figures of the prediction against each other, with the Pareto front: the predictions that no other beats in both.
+//! Two figures of the prediction against each other, with the Pareto front: of the predictions that fit in memory, those that no other
+//! beats in both.
 
 use super::axis::Axis;
 use super::chart::Estimate;
@@ -24,6 +25,21 @@ fn beats(a: [f64; 2], b: [f64; 2], better: [Better; 2]) -> bool {
     gains.iter().all(|&gain| gain >= 0.0) && gains.iter().any(|&gain| gain > 0.0)
 }
 
+/// The edge of what the points of a front, in the order of their `x`, beat: stairs, since nothing lies between two choices.
+fn stairs(front: &[[f64; 2]], better: Better) -> Vec<(f64, f64)> {
+    let mut corners = Vec::new();
+    for (at, &[x, y]) in front.iter().enumerate() {
+        if let Some(&[before_x, before_y]) = at.checked_sub(1).and_then(|before| front.get(before)) {
+            corners.push(match better {
+                Better::Low => (x, before_y),
+                Better::High => (before_x, y),
+            });
+        }
+        corners.push((x, y));
+    }
+    corners
+}
+
 /// `y` of every record over its `x`, a look for each device (or model, where there is one device), the front joined and numbered.
 ///
 /// # Errors
@@ -44,23 +60,17 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
     }
     let places: Vec<[f64; 2]> = drawn.iter().map(|(_, x, y)| [x.value, y.value]).collect();
     let better = [x.better, y.better];
-    let mut front: Vec<usize> = (0..places.len())
-        .filter(|&at| !places.iter().any(|&other| beats(other, places[at], better)))
+    // What does not fit is no choice, however good it would be.
+    let choices: Vec<usize> = (0..places.len()).filter(|&at| drawn[at].0.fits).collect();
+    let mut front: Vec<usize> = choices
+        .iter()
+        .copied()
+        .filter(|&at| !choices.iter().any(|&other| beats(places[other], places[at], better)))
         .collect();
     front.sort_by(|&a, &b| places[a][0].total_cmp(&places[b][0]));
 
-    let mut columns = vec![
-        Column::words("model"),
-        Column::words("hardware"),
-        Column::words("backend"),
-        Column::words("power_mode"),
-        Column::words("precision"),
-    ];
-    for metric in [x, y] {
-        columns.extend(["", "_low", "_high"].map(|end| Column::numbers(&format!("{}{end}", metric.key), metric.unit)));
-    }
-    columns.push(Column::words("on_front"));
-    let mut table = Table::new(columns);
+    let of_metrics = [x.columns(), y.columns()].into_iter().flatten();
+    let mut table = Table::new(super::columns(of_metrics.chain([Column::words("on_front")])));
     for (at, (record, across, up)) in drawn.iter().enumerate() {
         let mut row = super::who(record);
         row.extend(super::cells(Some(*across)));
@@ -75,7 +85,7 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
     FigureError::at_most("looks", order.len(), MOST_SERIES)?;
     let numbered = |at: usize| {
         let number = front.iter().position(|&of| of == at)?;
-        (number < MOST_NUMBERED).then(|| (number + 1).to_string())
+        (number < MOST_NUMBERED && !names[at].is_empty()).then(|| (number + 1).to_string())
     };
     let series = order
         .iter()
@@ -89,10 +99,10 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
                 .map(|at| Spot {
                     x: drawn[at].1.value,
                     // The intervals of a cloud would hide it; of the front they show how sure it is.
-                    y: if front.contains(&at) {
-                        drawn[at].2
-                    } else {
-                        Estimate::exact(drawn[at].2.value)
+                    y: Estimate {
+                        interval: drawn[at].2.interval.filter(|_| front.contains(&at)),
+                        crossed: !drawn[at].0.fits,
+                        ..drawn[at].2
                     },
                     label: numbered(at),
                 })
@@ -124,7 +134,7 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
         rules.push(Rule {
             name: "Pareto front".to_owned(),
             stroke: rule_stroke(1),
-            points: front.iter().map(|&at| (places[at][0], places[at][1])).collect(),
+            points: stairs(&front.iter().map(|&at| places[at]).collect::<Vec<_>>(), better[0]),
         });
     }
     Ok(Figure {
@@ -162,7 +172,16 @@ fn kinds(records: &[&Record]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Better, beats};
+    use super::{Better, beats, stairs};
+
+    #[test]
+    fn the_front_goes_level_first_where_less_of_x_is_better() {
+        let front = [[1.0, 5.0], [2.0, 8.0]];
+        assert_eq!(stairs(&front, Better::Low), [(1.0, 5.0), (2.0, 5.0), (2.0, 8.0)]);
+        // More of both: what reaches x = 2 has 5 at most.
+        let front = [[1.0, 8.0], [2.0, 5.0]];
+        assert_eq!(stairs(&front, Better::High), [(1.0, 8.0), (1.0, 5.0), (2.0, 5.0)]);
+    }
 
     #[test]
     fn one_beats_another_if_it_is_nowhere_worse() {

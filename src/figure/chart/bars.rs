@@ -49,8 +49,10 @@ const LIMIT: Stroke = Stroke {
     width: 0.9,
     dash: &[3.0, 2.0],
 };
-/// Lines that a name may take before it is turned.
+/// Lines that a name may take before it is turned, and after.
 const MOST_LINES: usize = 3;
+/// Length of a turned name beyond which it is broken, where its column has room for lines, points.
+const LONG_NAME: f64 = 60.0;
 
 /// Names set into columns of some width: in lines, or upwards where lines do not do.
 struct Names {
@@ -82,11 +84,17 @@ impl Names {
                 height: lines as f64 * LINE,
             };
         }
-        let longest = names.iter().map(|name| text_width(name, TEXT_SIZE)).fold(0.0, f64::max);
+        let texts: Vec<Vec<String>> = names
+            .iter()
+            .zip(widths)
+            .map(|(name, width)| turned(name, ((width / LINE) as usize).min(MOST_LINES)))
+            .collect();
+        let lines = texts.iter().flatten();
+        let height = lines.map(|line| text_width(line, TEXT_SIZE)).fold(0.0, f64::max);
         Self {
-            texts: names.iter().map(|&name| vec![name.to_owned()]).collect(),
+            texts,
             upward: true,
-            height: longest,
+            height,
         }
     }
 
@@ -99,7 +107,10 @@ impl Names {
             } else {
                 (top, Anchor::End)
             };
-            canvas.upward(&lines[0], (x, y), TEXT_SIZE, anchor);
+            for (line, text) in lines.iter().enumerate() {
+                let x = x + (line as f64 - (lines.len() as f64 - 1.0) / 2.0) * LINE;
+                canvas.upward(text, (x, y), TEXT_SIZE, anchor);
+            }
             return;
         }
         let top = if at_bottom {
@@ -111,6 +122,20 @@ impl Names {
             canvas.text(text, (x, top + (line as f64 + 0.5) * LINE), TEXT_SIZE, Anchor::Middle);
         }
     }
+}
+
+/// A turned name in at most so many lines, none of them longer than it takes.
+fn turned(name: &str, lines: usize) -> Vec<String> {
+    let whole = text_width(name, TEXT_SIZE);
+    let mut width = LONG_NAME;
+    while width < whole {
+        let broken = wrap(name, TEXT_SIZE, width);
+        if broken.len() <= lines {
+            return broken;
+        }
+        width += 1.0;
+    }
+    vec![name.to_owned()]
 }
 
 impl Bars {
@@ -128,6 +153,8 @@ impl Bars {
         if limits > 0 {
             legend.push((Sample::Rule(LIMIT), "what the device leaves to users".to_owned()));
         }
+        let bars = self.panels.iter().flat_map(|panel| &panel.groups);
+        legend.extend(frame::crossed(bars.flat_map(|group| group.bars.iter().flatten())));
         // How high the plot will be decides the width of its axis' labels, and that how wide it is; 0.5 is near enough.
         let plot_height = 0.5 * page.width.min(360.0);
         let left = frame::left_margin(&self.axis, plot_height);
@@ -232,6 +259,31 @@ impl Bars {
                     canvas.line((x - cap, end), (x + cap, end), AXIS);
                 }
             }
+            if estimate.crossed {
+                canvas.cross((left + bar / 2.0, top), (bar / 2.0).min(frame::CROSS));
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turned;
+
+    #[test]
+    fn long_names_are_broken_where_there_is_room_for_lines() {
+        assert_eq!(turned("tinyllama", 3), ["tinyllama"]);
+        assert_eq!(
+            turned("edgeprofiler-deepseek-r1-1.5b", 2),
+            ["edgeprofiler-", "deepseek-r1-1.5b"]
+        );
+        assert_eq!(
+            turned("edgeprofiler-deepseek-r1-1.5b", 1),
+            ["edgeprofiler-deepseek-r1-1.5b"]
+        );
+        assert_eq!(
+            turned("edgeprofiler-deepseek-r1-1.5b", 0),
+            ["edgeprofiler-deepseek-r1-1.5b"]
+        );
     }
 }

@@ -68,12 +68,16 @@ pub struct Rule {
     pub points: Vec<Point>,
 }
 
-/// References tell themselves apart by their dashes.
+/// References tell themselves apart by their dashes, and beyond four of them by grey and black.
 #[must_use]
 pub fn rule_stroke(number: usize) -> Stroke {
     const DASHES: [&[f64]; 4] = [&[3.0, 2.0], &[], &[1.0, 1.5], &[6.0, 2.0, 1.0, 2.0]];
     Stroke {
-        colour: Colour::GREY,
+        colour: if number / DASHES.len() % 2 == 0 {
+            Colour::GREY
+        } else {
+            Colour::BLACK
+        },
         width: 0.9,
         dash: DASHES[number % DASHES.len()],
     }
@@ -123,6 +127,8 @@ impl Lines {
         }
         let named = self.rules.iter().filter(|rule| !rule.name.is_empty());
         legend.extend(named.map(|rule| (Sample::Rule(rule.stroke), rule.name.clone())));
+        let spots = self.series.iter().flat_map(|series| &series.points);
+        legend.extend(frame::crossed(spots.map(|spot| &spot.y)));
         legend.extend(self.notes.iter().cloned());
         let plot_height = self.aspect * (page.width - 40.0).min(400.0);
         let margins = Margins {
@@ -141,14 +147,29 @@ impl Lines {
                 self.draw_rule(canvas, rule, area);
             }
             frame::draw_box(canvas, area);
-            for series in &self.series {
-                self.draw_intervals(canvas, series, area);
+            for (number, series) in self.series.iter().enumerate() {
+                self.draw_intervals(canvas, series, area, self.aside(number));
             }
-            for series in &self.series {
-                self.draw_series(canvas, series, area);
+            for (number, series) in self.series.iter().enumerate() {
+                self.draw_series(canvas, series, area, self.aside(number));
             }
             self.draw_labels(canvas, area);
         }))
+    }
+
+    /// How far a series stands aside, points: lines with intervals at the same places stand side by side, or the intervals would hide
+    /// each other.
+    fn aside(&self, number: usize) -> f64 {
+        const APART: f64 = 2.2;
+        const ALL: f64 = 9.0;
+        let lines = || self.series.iter().filter(|series| series.joined);
+        let intervals = lines().any(|series| series.points.iter().any(|spot| spot.y.interval.is_some()));
+        let gaps = lines().count().saturating_sub(1) as f64;
+        if !intervals || gaps == 0.0 || !self.series[number].joined {
+            return 0.0;
+        }
+        let before = self.series[..number].iter().filter(|series| series.joined).count() as f64;
+        (before - gaps / 2.0) * APART.min(ALL / gaps)
     }
 
     fn place(&self, area: Area, x: f64, y: f64) -> Point {
@@ -156,6 +177,14 @@ impl Lines {
     }
 
     fn draw_rule(&self, canvas: &mut Canvas<'_>, rule: &Rule, area: Area) {
+        let path = self.rule_path(rule, area);
+        if path.len() > 1 {
+            canvas.path(&path, rule.stroke);
+        }
+    }
+
+    /// The part of a reference that lies in the plot.
+    fn rule_path(&self, rule: &Rule, area: Area) -> Vec<Point> {
         // Beyond the axes a place is not clamped, or a slope would change.
         let free = |axis: &Axis, value: f64| {
             if axis.is_logarithmic() {
@@ -184,12 +213,10 @@ impl Lines {
             }
             path.push(to);
         }
-        if path.len() > 1 {
-            canvas.path(&path, rule.stroke);
-        }
+        path
     }
 
-    fn draw_intervals(&self, canvas: &mut Canvas<'_>, series: &Series, area: Area) {
+    fn draw_intervals(&self, canvas: &mut Canvas<'_>, series: &Series, area: Area, aside: f64) {
         const CAP: f64 = 1.5;
         /// Points beyond which intervals stand back.
         const CROWD: usize = 100;
@@ -201,7 +228,7 @@ impl Lines {
         };
         let stroke = Stroke::solid(colour, 0.5);
         for spot in &series.points {
-            let x = frame::at_width(&self.x, area, spot.x);
+            let x = frame::at_width(&self.x, area, spot.x) + aside;
             let Some(interval) = spot.y.interval else { continue };
             let [low, high] = interval.map(|end| frame::at_height(&self.y, area, end));
             canvas.line((x, low), (x, high), stroke);
@@ -213,11 +240,12 @@ impl Lines {
         }
     }
 
-    fn draw_series(&self, canvas: &mut Canvas<'_>, series: &Series, area: Area) {
+    fn draw_series(&self, canvas: &mut Canvas<'_>, series: &Series, area: Area, aside: f64) {
         let places: Vec<Point> = series
             .points
             .iter()
             .map(|spot| self.place(area, spot.x, spot.y.value))
+            .map(|(x, y)| (x + aside, y))
             .collect();
         if series.joined && places.len() > 1 {
             canvas.path(&places, frame::series_stroke(&series.look));
@@ -228,9 +256,14 @@ impl Lines {
             let look = series.look;
             canvas.marker(at, look.marker, look.colour, look.filled, MARKER);
         }
+        for (spot, &at) in series.points.iter().zip(&places).step_by(every.max(1)) {
+            if spot.y.crossed {
+                canvas.cross(at, frame::CROSS);
+            }
+        }
     }
 
-    /// The short texts, each beside its point where it covers no other point or text, if there is such a place.
+    /// The short texts, each beside its point where it covers no other point, text, interval or reference, if there is such a place.
     fn draw_labels(&self, canvas: &mut Canvas<'_>, area: Area) {
         const SIDES: [(f64, f64); 8] = [
             (1.0, -1.0),
@@ -249,6 +282,14 @@ impl Lines {
                 around((x, y), MARKER, MARKER)
             })
             .collect();
+        taken.extend(spots().filter_map(|spot| {
+            let [low, high] = spot.y.interval?;
+            let ((x, bottom), (_, top)) = (self.place(area, spot.x, low), self.place(area, spot.x, high));
+            Some(around((x, (bottom + top) / 2.0), 0.5, (bottom - top) / 2.0))
+        }));
+        for rule in &self.rules {
+            taken.extend(along(&self.rule_path(rule, area)).map(|at| around(at, 0.75, 0.75)));
+        }
         for spot in spots() {
             let Some(label) = &spot.label else { continue };
             let (x, y) = self.place(area, spot.x, spot.y.value);
@@ -275,6 +316,18 @@ impl Lines {
             taken.push(best);
         }
     }
+}
+
+/// Places along a line, a point or so apart.
+fn along(path: &[Point]) -> impl Iterator<Item = Point> + '_ {
+    path.windows(2).flat_map(|pair| {
+        let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
+        let steps = (to_x - x).hypot(to_y - y).ceil().max(1.0);
+        (0..=steps as u32).map(move |step| {
+            let share = f64::from(step) / steps;
+            (x + (to_x - x) * share, y + (to_y - y) * share)
+        })
+    })
 }
 
 fn around((x, y): Point, half_width: f64, half_height: f64) -> Area {

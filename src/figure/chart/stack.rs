@@ -1,5 +1,6 @@
 //! Level bars, one below the other: each made of segments, or swinging to both sides of a base.
 
+use super::CROSSED;
 use crate::figure::FigureError;
 use crate::figure::axis::Axis;
 use crate::figure::canvas::{Anchor, Area, Canvas, Stroke, document};
@@ -29,6 +30,8 @@ pub struct Row {
     pub segments: Vec<(usize, f64, f64)>,
     /// Ends of an interval.
     pub interval: Option<[f64; 2]>,
+    /// Whether it is crossed out, as what does not fit in memory ([`CROSSED`](super::CROSSED)).
+    pub crossed: bool,
 }
 
 /// Height of a bar and of the space to the next, points.
@@ -49,6 +52,9 @@ impl Stack {
         let base_stroke = Stroke::solid(Colour::BLACK, 1.0);
         if let Some((_, name)) = &self.base {
             legend.push((Sample::Rule(base_stroke), name.clone()));
+        }
+        if self.rows.iter().any(|row| row.crossed) {
+            legend.push((Sample::Cross, CROSSED.to_owned()));
         }
         let names: Vec<Vec<String>> = self
             .rows
@@ -132,6 +138,14 @@ impl Stack {
             for end in [low, high] {
                 canvas.line((end, middle - 2.0), (end, middle + 2.0), AXIS);
             }
+        }
+        if row.crossed {
+            let end = row
+                .segments
+                .iter()
+                .map(|&(.., end)| end)
+                .fold(f64::NEG_INFINITY, f64::max);
+            canvas.cross((frame::at_width(&self.axis, area, end), middle), frame::CROSS);
         }
     }
 }
