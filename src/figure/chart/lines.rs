@@ -73,7 +73,7 @@ pub struct Rule {
 pub fn rule_stroke(number: usize) -> Stroke {
     const DASHES: [&[f64]; 4] = [&[3.0, 2.0], &[], &[1.0, 1.5], &[6.0, 2.0, 1.0, 2.0]];
     Stroke {
-        colour: if number / DASHES.len() % 2 == 0 {
+        colour: if (number / DASHES.len()).is_multiple_of(2) {
             Colour::GREY
         } else {
             Colour::BLACK
