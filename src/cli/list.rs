@@ -11,6 +11,7 @@ use edgeprof::model::{Model, Quality, QualityMetric};
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// List the models, devices, precisions or calibrations that have a name
@@ -89,7 +90,7 @@ fn models(catalog: &Catalog) -> Listing {
         ("architecture", Align::Left),
         ("parameters", Align::Right),
         ("context", Align::Right),
-        ("quality", Align::Left),
+        ("published quality", Align::Left),
         ("from", Align::Left),
     ]);
     let mut items = Vec::new();
@@ -123,13 +124,20 @@ fn models(catalog: &Catalog) -> Listing {
     Listing { grid, items }
 }
 
-/// What is published of the quality of a model: the metrics, and of how many precisions.
+/// What is published of the quality of a model: the metrics, and in how many precisions.
 fn published(model: &Model) -> String {
-    let tables = model
-        .quality
-        .iter()
-        .map(|table| format!("{} of {}", table.metric.name(), table.values.len()));
-    tables.collect::<Vec<_>>().join(", ")
+    let mut metrics: BTreeMap<&str, BTreeSet<Precision>> = BTreeMap::new();
+    for table in &model.quality {
+        metrics
+            .entry(table.metric.name())
+            .or_default()
+            .extend(table.values.keys());
+    }
+    let counts = metrics.iter().map(|(metric, precisions)| match precisions.len() {
+        1 => format!("{metric} in 1 precision"),
+        many => format!("{metric} in {many} precisions"),
+    });
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 fn hardware(catalog: &Catalog) -> Listing {
@@ -182,7 +190,12 @@ fn precisions(catalog: &Catalog) -> Listing {
     let all = catalog.model_ids().filter_map(|id| usable(catalog.model(id)));
     let perplexity = |quality: &Quality<'_>| quality.table.metric == QualityMetric::Perplexity;
     let judged: Vec<_> = all
-        .filter(|model| model.quality.iter().any(|table| table.metric == QualityMetric::Perplexity))
+        .filter(|model| {
+            model
+                .quality
+                .iter()
+                .any(|table| table.metric == QualityMetric::Perplexity)
+        })
         .collect();
     let titles: Vec<String> = judged.iter().map(|model| format!("perplexity, {}", model.id)).collect();
     let mut columns = vec![("precision", Align::Left), ("bits per weight", Align::Right)];

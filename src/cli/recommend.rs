@@ -378,10 +378,14 @@ fn notes(wants: &Wants, found: &Recommendation) -> Vec<String> {
              weight: a proxy, which knows neither a model's training nor its purpose"
                 .to_owned(),
         );
-        let judged = found.picks.iter().filter(|pick| pick.prediction.quality.is_some()).count();
+        let judged = found
+            .picks
+            .iter()
+            .filter(|pick| pick.prediction.quality.is_some())
+            .count();
         if judged > 0 {
             notes.push(format!(
-                "published quality is known of {judged} of {}; perplexities compare precisions of one model, not models",
+                "a quality is published of {judged} of {}, which stand in its order among the precisions of one model; perplexities do not compare models",
                 found.picks.len()
             ));
         }

@@ -182,7 +182,10 @@ fn judged(table: &QualityTable) -> Grid {
         grid.row([
             precision.to_string(),
             text(figure.value),
-            figure.error.map(|error| number::significant(error, 2)).unwrap_or_default(),
+            figure
+                .error
+                .map(|error| number::significant(error, 2))
+                .unwrap_or_default(),
             over.map(|ratio| format!("{ratio:.4}")).unwrap_or_default(),
         ]);
     }

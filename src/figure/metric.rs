@@ -39,7 +39,8 @@ const JOULES: Unit = Unit::Si("J/token");
 const NOT_PAPER: &str = "the paper's formulas do not give it, or the workload has no such phase";
 const NO_POWERS: &str = "its device file states no powers; add [power], and full_load of the backend";
 
-const NOT_PUBLISHED: &str = "no published figure is known; state one with its source under [[quality]] of the model's file";
+const NOT_PUBLISHED: &str =
+    "no published figure is known; state one with its source under [[quality]] of the model's file";
 
 /// The 90 % interval of a published figure whose source states a standard error.
 fn spread(record: &Record, metric: QualityMetric) -> Option<[f64; 2]> {

@@ -63,7 +63,9 @@ pub struct QualityValue {
 #[non_exhaustive]
 pub enum QualityError {
     /// A perplexity below 1, an accuracy that is no share, an error below 0.
-    #[error("the {metric} of {precision} is {value}; a perplexity is 1 or more, an accuracy between 0 and 1, an error 0 or more")]
+    #[error(
+        "the {metric} of {precision} is {value}; a perplexity is 1 or more, an accuracy between 0 and 1, an error 0 or more"
+    )]
     OutOfRange {
         /// what was measured
         metric: &'static str,
@@ -72,8 +74,28 @@ pub enum QualityError {
         /// as written
         value: f64,
     },
+    /// A figure without what a reader needs to judge it, or a table without figures.
+    #[error(
+        "a table of the {metric} states no {field}; say what was measured on, who published it, and a figure of at least one precision"
+    )]
+    Unstated {
+        /// what was measured
+        metric: &'static str,
+        /// what is empty
+        field: &'static str,
+    },
+    /// Two names of the same mix, of which nobody could say which counts.
+    #[error("{first} and {second} are the same mix and have a figure each; leave one of them out")]
+    Twice {
+        /// the one
+        first: Precision,
+        /// the other
+        second: Precision,
+    },
     /// What the others are held against has no figure.
-    #[error("the others are held against {precision}, which has no figure; add it to the values, or leave out `unquantised`")]
+    #[error(
+        "the others are held against {precision}, which has no figure; add it to the values, or leave out `unquantised`"
+    )]
     NoReference {
         /// the precision
         precision: Precision,
@@ -86,6 +108,21 @@ impl QualityTable {
     /// # Errors
     /// [`QualityError`], naming the first that cannot be.
     pub fn check(&self) -> Result<(), QualityError> {
+        let metric = self.metric.name();
+        let stated = [
+            ("data", self.data.trim().is_empty()),
+            ("source", self.source.trim().is_empty()),
+            ("values", self.values.is_empty()),
+        ];
+        if let Some(&(field, _)) = stated.iter().find(|(_, empty)| *empty) {
+            return Err(QualityError::Unstated { metric, field });
+        }
+        let named: Vec<Precision> = self.values.keys().copied().collect();
+        for (at, &second) in named.iter().enumerate() {
+            if let Some(&first) = named.iter().take(at).find(|first| first.is(second)) {
+                return Err(QualityError::Twice { first, second });
+            }
+        }
         for (&precision, figure) in &self.values {
             let possible = match self.metric {
                 QualityMetric::Perplexity => figure.value.is_finite() && figure.value >= 1.0,
@@ -95,7 +132,7 @@ impl QualityTable {
             for (value, possible) in [(figure.value, possible), (error, error.is_finite() && error >= 0.0)] {
                 if !possible {
                     return Err(QualityError::OutOfRange {
-                        metric: self.metric.name(),
+                        metric,
                         precision,
                         value,
                     });
@@ -148,7 +185,9 @@ mod tests {
     use super::*;
 
     fn table(values: &str) -> Result<QualityTable, String> {
-        let text = format!("metric = \"perplexity\"\ndata = \"a text\"\nsource = \"a paper\"\nunquantised = \"f16\"\n[values]\n{values}");
+        let text = format!(
+            "metric = \"perplexity\"\ndata = \"a text\"\nsource = \"a paper\"\nunquantised = \"f16\"\n[values]\n{values}"
+        );
         let table: QualityTable = toml::from_str(&text).map_err(|error| error.to_string())?;
         table.check().map_err(|error| error.to_string())?;
         Ok(table)
@@ -169,6 +208,9 @@ mod tests {
             ("f16 = { value = 0.9 }", "a perplexity is 1 or more"),
             ("f16 = { value = nan }", "a perplexity is 1 or more"),
             ("f16 = { value = 5.0, error = -1.0 }", "an error 0 or more"),
+            ("", "states no values"),
+            ("f16 = { value = 5.0 }\nfp16 = { value = 5.0 }", "the same mix"),
+            ("f16 = { value = inf }", "a perplexity is 1 or more"),
             ("q8_0 = { value = 5.0 }", "held against f16"),
             ("q9 = { value = 5.0 }", "q9"),
             ("f16 = 5.0", "line 6"),

@@ -283,9 +283,13 @@ fn quality(model: &Model, precision: Precision) -> String {
         QualityMetric::Perplexity => number::significant(quality.value, 4),
         QualityMetric::Accuracy => number::percent(quality.value),
     };
-    let error = quality.error.map_or(String::new(), |error| format!(" ± {}", number::significant(error, 2)));
+    let error = quality
+        .error
+        .map_or(String::new(), |error| format!(" ± {}", number::significant(error, 2)));
     let over = quality.over_unquantised.map_or(String::new(), |ratio| {
-        format!(", {:+.1} % of the unquantised model's", 100.0 * (ratio - 1.0))
+        let percent = 100.0 * (ratio - 1.0);
+        let side = if percent < 0.0 { "below" } else { "above" };
+        format!(", {:.1} % {side} the unquantised model's", percent.abs())
     });
     format!(
         "{TITLE}Quality{TITLE:#}  {} {value}{error}{over}\n  {} ({})\n\n",
