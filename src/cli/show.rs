@@ -7,7 +7,7 @@ use super::{calibration, facts, sink};
 use clap::Args;
 use edgeprof::catalog::{CatalogError, Entry};
 use edgeprof::device::Device;
-use edgeprof::model::{Model, ModelFile, Size};
+use edgeprof::model::{Model, ModelFile, QualityMetric, QualityTable, Size};
 use edgeprof::output::{Align, Grid, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
@@ -149,7 +149,47 @@ fn model(entry: &Arc<Entry<Model>>) -> Sheet {
     }
     sheet.table("", grid);
     sheet.table("", sizes(model));
+    if model.quality.is_empty() {
+        sheet.items(vec!["quality: no published figure is known".to_owned()]);
+    }
+    for table in &model.quality {
+        sheet.table("", judged(table));
+        let note = table.note.as_ref().map_or(String::new(), |note| format!("; {note}"));
+        sheet.items(vec![format!("{} ({}){note}", table.data, table.source)]);
+    }
     sheet
+}
+
+/// Published figures of quality, the best first.
+fn judged(table: &QualityTable) -> Grid {
+    let mut grid = Grid::new([
+        ("precision", Align::Left),
+        (table.metric.name(), Align::Right),
+        ("±", Align::Right),
+        ("over unquantised", Align::Right),
+    ]);
+    let text = |value: f64| match table.metric {
+        QualityMetric::Perplexity => number::significant(value, 5),
+        QualityMetric::Accuracy => number::percent(value),
+    };
+    let mut rows: Vec<_> = table.values.iter().collect();
+    rows.sort_by(|(_, a), (_, b)| match table.metric {
+        QualityMetric::Perplexity => a.value.total_cmp(&b.value),
+        QualityMetric::Accuracy => b.value.total_cmp(&a.value),
+    });
+    for (precision, figure) in rows {
+        let over = table.quality(*precision).and_then(|quality| quality.over_unquantised);
+        grid.row([
+            precision.to_string(),
+            text(figure.value),
+            figure
+                .error
+                .map(|error| number::significant(error, 2))
+                .unwrap_or_default(),
+            over.map(|ratio| format!("{ratio:.4}")).unwrap_or_default(),
+        ]);
+    }
+    grid
 }
 
 /// Size and sums of a model in every mix.
