@@ -226,7 +226,10 @@ fn figures_that_cannot_be_are_refused_with_a_cure() {
             table("accuracy", "q4_0 = { value = 0.5, error = -0.1 }"),
             "an error 0 or more",
         ),
-        (table("accuracy", "q4_0m = { value = 0.5 }"), "unknown precision"),
+        (
+            table("accuracy", "q4_0m = { value = 0.5 }"),
+            "is not a precision; did you mean `q4_0`",
+        ),
         (
             table("accuracy", "q4_k_m = { value = 0.5 }\nint4 = { value = 0.5 }"),
             "leave one of them out",
