@@ -5,6 +5,7 @@
 
 use edgeprof::calibrate::Phase;
 use edgeprof::calibrate::measure::{InProcess, Run, Stop, Test};
+use edgeprof::device::BackendKind;
 use std::error::Error;
 
 fn test(text: &str) -> Option<Test> {
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if tests.is_empty() {
         tests.extend(["pp512", "tg32"].iter().filter_map(|text| test(text)));
     }
-    let engine = InProcess::start()?;
+    let engine = InProcess::start(BackendKind::Cpu)?;
     eprintln!("{}", engine.build());
     let measured = engine.run(&Run::new(path.into(), tests), &Stop::new(), &mut |timing| {
         println!(

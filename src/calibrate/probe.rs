@@ -50,9 +50,12 @@ pub struct Probes {
     pub write_rate: Option<f64>,
     /// Bytes that the arrays of all threads took together.
     pub array_bytes: u64,
+    /// Rate at which llama.cpp copies weights from memory to the GPU that is calibrated, bytes per second; none if it does not.
+    #[serde(default)]
+    pub host_to_device: Option<f64>,
 }
 
-/// Probes memory, and storage in `folder`.
+/// Probes memory, and storage in `folder`; what only llama.cpp can tell is left open.
 ///
 /// Takes a second or two: every array is read `repeats` times.
 #[must_use]
@@ -71,6 +74,7 @@ pub fn probe(options: &ProbeOptions, folder: &Path) -> Probes {
         storage: storage.as_ref().map(|(_, read)| read.clone()),
         write_rate: storage.map(|(write, _)| write),
         array_bytes,
+        host_to_device: None,
     }
 }
 

@@ -16,7 +16,17 @@ const BANDWIDTH: &str = "edgeprof-probe-bandwidth";
 /// The law takes the nominal bandwidth, of which devices of the class stream the share `class_share`. A guess of it is replaced by
 /// the one of which that share is the measured rate, `max(read_bandwidth, streamed) / class_share`, where `streamed` is the highest
 /// rate at which decoding read weights; what a data sheet states is left alone.
-pub fn take(device: &mut Device, machine: &Machine, probes: &Probes, streamed: f64, class_share: f64, date: &str) {
+///
+/// A copy rate goes to `backend` if that has memory of its own: elsewhere the law knows no copy.
+pub fn take(
+    device: &mut Device,
+    backend: BackendKind,
+    machine: &Machine,
+    probes: &Probes,
+    streamed: f64,
+    class_share: f64,
+    date: &str,
+) {
     let when = format!("{} ({}), {date}", machine.name, machine.system);
     let sourced = |rate: f64, source: &str| Sourced {
         value: ByteRate(rate.round()),
@@ -35,6 +45,10 @@ pub fn take(device: &mut Device, machine: &Machine, probes: &Probes, streamed: f
     }
     if let Some(cpu) = device.backends.get_mut(&BackendKind::Cpu) {
         cpu.core_bandwidth = Some(sourced(probes.core_read_bandwidth, SOURCE));
+    }
+    let card = device.backends.get_mut(&backend).filter(|card| card.memory.is_some());
+    if let (Some(card), Some(rate)) = (card, probes.host_to_device) {
+        card.host_to_device = Some(sourced(rate, SOURCE));
     }
     let guessed = device
         .sources
@@ -95,18 +109,22 @@ mod tests {
             storage: None,
             write_rate: None,
             array_bytes: 1 << 26,
+            host_to_device: Some(5e9),
         };
         let mut device = Catalog::builtin().device("pi5").unwrap().value.clone();
         let stated = device.memory.bandwidth.clone();
         let machine = Machine::of(&device);
-        take(&mut device, &machine, &probes, 0.0, 0.75, "2026-01-01");
+        let take = |device: &mut Device, backend, streamed| {
+            take(device, backend, &machine, &probes, streamed, 0.75, "2026-01-01");
+        };
+        take(&mut device, BackendKind::Cpu, 0.0);
         assert_eq!(device.memory.bandwidth, stated);
         let source = stated.source;
         device.sources.get_mut(&source).unwrap().evidence = Evidence::Estimated;
-        take(&mut device, &machine, &probes, 0.0, 0.75, "2026-01-01");
+        take(&mut device, BackendKind::Cpu, 0.0);
         assert_eq!(device.memory.bandwidth.value, ByteRate(16e9));
         device.sources.get_mut(BANDWIDTH).unwrap().evidence = Evidence::Estimated;
-        take(&mut device, &machine, &probes, 15e9, 0.75, "2026-01-01");
+        take(&mut device, BackendKind::Cpu, 15e9);
         assert_eq!(device.memory.bandwidth.value, ByteRate(20e9));
         assert_eq!(
             device.backends[&BackendKind::Cpu]
@@ -118,5 +136,12 @@ mod tests {
         );
         let text = device.to_toml().unwrap();
         assert_eq!(Device::parse("pi5", &text).unwrap(), device);
+        assert_eq!(device.backends[&BackendKind::Cpu].host_to_device, None);
+        let mut card = Catalog::builtin().device("rtx-4090").unwrap().value.clone();
+        take(&mut card, BackendKind::Cuda, 0.0);
+        let copied = card.backends[&BackendKind::Cuda].host_to_device.clone().unwrap();
+        assert_eq!((copied.value, copied.source.as_str()), (ByteRate(5e9), SOURCE));
+        let text = card.to_toml().unwrap();
+        assert_eq!(Device::parse("rtx-4090", &text).unwrap(), card);
     }
 }

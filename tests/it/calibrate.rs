@@ -165,6 +165,10 @@ fn this_machine_is_measured_fitted_and_predicted() {
     assert!(prediction["decode_tokens_per_s"].as_f64().unwrap() > 0.0);
     assert_eq!(prediction["basis"]["calibration"], "host-cpu", "{prediction}");
     // And once more: a file that edgeprof wrote is no description of the user's.
-    let (code, _, stderr) = calibrate(home.path(), &["--probe"]);
+    let (code, stdout, stderr) = calibrate(home.path(), &["--probe", "--llama-bench", program.to_str().unwrap()]);
     assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains(&format!("Engine  {}", program.display())),
+        "a user sees what would measure: {stdout}"
+    );
 }

@@ -90,9 +90,10 @@ pub enum CalibrateError {
          a llama-bench with --llama-bench PATH"
     )]
     NoEngine,
-    /// The built-in llama.cpp computes on the CPU only.
+    /// The built-in llama.cpp has no GPU of this kind, and there is nothing else to measure it with.
     #[error(
-        "the built-in llama.cpp measures the CPU only; to measure {backend}, name a llama-bench built for it with --llama-bench PATH"
+        "the built-in llama.cpp finds no GPU that it can use by {backend}; build it for one (scripts/install.sh --gpu), name a \
+         llama-bench built for it with --llama-bench PATH, or measure the CPU with --backend cpu"
     )]
     OtherBackend {
         /// the backend asked for
@@ -153,7 +154,7 @@ pub enum CalibrateError {
 /// Disk space that is left to others, bytes.
 const DISK_MARGIN: u64 = 512 << 20;
 
-/// Only the machine's own rates: memory and storage, in seconds.
+/// Only the machine's own rates, in seconds: memory, storage, and the copy to a GPU if this build can use it.
 ///
 /// # Errors
 /// [`CalibrateError::Folder`] if there is no place for the file that storage is read with.
@@ -163,7 +164,17 @@ pub fn probe_machine(options: &CollectOptions) -> Result<Probes, CalibrateError>
         source,
     })?;
     let machine = Machine::of(&options.device);
-    Ok(probe(&probe_options(&machine, &options.plan), &options.folder))
+    let mut probes = probe(&probe_options(&machine, &options.plan), &options.folder);
+    probes.host_to_device = engine(options).ok().and_then(|engine| engine.copy_rate());
+    Ok(probes)
+}
+
+/// What would measure: a llama-bench's path, or the built-in llama.cpp with the instruction-set features that its kernels use here.
+///
+/// # Errors
+/// [`CalibrateError::NoEngine`], [`CalibrateError::OtherBackend`] or [`CalibrateError::Measure`] as [`collect`] gives them.
+pub fn build(options: &CollectOptions) -> Result<String, CalibrateError> {
+    engine(options).map(|engine| engine.build())
 }
 
 /// The plan for a machine of these probed rates, as [`collect`] makes it.
@@ -268,8 +279,9 @@ fn engine(options: &CollectOptions) -> Result<Engine, CalibrateError> {
         return Ok(Engine::LlamaBench(program.clone()));
     }
     #[cfg(feature = "llama")]
-    if options.backend == BackendKind::Cpu {
-        return Ok(Engine::InProcess(super::measure::InProcess::start()?));
+    match super::measure::InProcess::start(options.backend) {
+        Err(MeasureError::NoGpu { .. }) => {}
+        started => return Ok(Engine::InProcess(started?)),
     }
     match llama_bench::find() {
         Some(program) => Ok(Engine::LlamaBench(program)),
@@ -282,11 +294,7 @@ fn engine(options: &CollectOptions) -> Result<Engine, CalibrateError> {
 
 /// What a journal must agree in to be taken up again.
 fn key(options: &CollectOptions, engine: &Engine) -> String {
-    let build = match engine {
-        #[cfg(feature = "llama")]
-        Engine::InProcess(engine) => engine.build(),
-        Engine::LlamaBench(program) => program.display().to_string(),
-    };
+    let build = engine.build();
     let plan = PlanOptions {
         own: None,
         ..options.plan.clone()
@@ -352,10 +360,11 @@ impl Collector<'_> {
             Some(probes) => probes.clone(),
             None => {
                 (self.progress)(&Event::Probing);
-                let probes = probe(
+                let mut probes = probe(
                     &probe_options(&self.collected.machine, &self.options.plan),
                     &self.options.folder,
                 );
+                probes.host_to_device = self.engine.copy_rate();
                 self.note(&Entry::Probes(probes.clone()))?;
                 probes
             }

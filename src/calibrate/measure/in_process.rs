@@ -1,8 +1,10 @@
 //! llama.cpp in this process, timed as `llama-bench` times it: random tokens, the same batches, threads and caches.
 
+use super::gpu::Gpu;
 use super::{Kernels, MeasureError, Measured, Run, Stop, Test, Timing};
 use crate::calibrate::Phase;
 use crate::calibrate::plan::{PREFILL_RUNS, WARM_UP_TOKENS};
+use crate::device::BackendKind;
 use crate::power::now_s;
 use crate::quant::CacheType;
 use llama_cpp_2::context::LlamaContext;
@@ -29,20 +31,26 @@ const MOST_REPEATS: usize = 8;
 pub struct InProcess {
     backend: &'static LlamaBackend,
     kernels: Kernels,
+    /// What computes, unless it is the CPU alone.
+    gpu: Option<Gpu>,
 }
 
 impl InProcess {
-    /// Starts llama.cpp and checks that its kernels are those of this CPU.
+    /// Starts llama.cpp on a backend of this machine and checks that its kernels are those of this CPU.
     ///
     /// # Errors
-    /// [`MeasureError::Kernels`] if they are not, [`MeasureError::Start`] if llama.cpp does not start.
-    pub fn start() -> Result<Self, MeasureError> {
-        let engine = Self::start_unchecked()?;
+    /// [`MeasureError::NoGpu`] if the build knows no such backend or finds no device of it, [`MeasureError::Kernels`] if the kernels are
+    /// another CPU's, [`MeasureError::Start`] if llama.cpp does not start.
+    pub fn start(on: BackendKind) -> Result<Self, MeasureError> {
+        let mut engine = Self::start_unchecked()?;
+        if on != BackendKind::Cpu {
+            engine.gpu = Some(Gpu::find(on).ok_or(MeasureError::NoGpu { backend: on })?);
+        }
         engine.kernels.check()?;
         Ok(engine)
     }
 
-    /// As [`InProcess::start`], whatever the kernels: for tests that check what is done, not how fast.
+    /// As [`InProcess::start`] on the CPU, whatever the kernels: for tests that check what is done, not how fast.
     ///
     /// # Errors
     /// [`MeasureError::Start`] if llama.cpp does not start.
@@ -61,7 +69,14 @@ impl InProcess {
         Ok(Self {
             backend,
             kernels: Kernels::parse(&ffi::system_info()),
+            gpu: None,
         })
+    }
+
+    /// The GPU that computes; none: the CPU alone.
+    #[must_use]
+    pub const fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
     }
 
     /// The instruction-set features that the build uses.
@@ -70,11 +85,16 @@ impl InProcess {
         &self.kernels
     }
 
-    /// The build: ggml's version and commit, and the instruction-set features in use.
+    /// The build: ggml's version and commit, the instruction-set features in use, and the GPU.
     #[must_use]
     pub fn build(&self) -> String {
         let features: Vec<_> = self.kernels.iter().collect();
-        format!("llama-cpp-2, ggml {} ({})", ffi::ggml_version(), features.join(" "))
+        let gpu = self.gpu.as_ref().map_or_else(String::new, |gpu| format!(" on {gpu}"));
+        format!(
+            "llama-cpp-2, ggml {} ({}){gpu}",
+            ffi::ggml_version(),
+            features.join(" ")
+        )
     }
 
     /// Times a run; see [`super::Engine::run`].
@@ -85,12 +105,17 @@ impl InProcess {
         stop.check()?;
         let start = Instant::now();
         let gpu_layers = u32::try_from(run.gpu_layers.unwrap_or(0)).unwrap_or(u32::MAX);
-        let params = LlamaModelParams::default().with_n_gpu_layers(gpu_layers);
-        let model =
-            LlamaModel::load_from_file(self.backend, &run.path, &params).map_err(|error| MeasureError::Load {
-                path: run.path.clone(),
-                reason: error.to_string(),
-            })?;
+        let load_error = |error: &dyn std::fmt::Display| MeasureError::Load {
+            path: run.path.clone(),
+            reason: error.to_string(),
+        };
+        // Without a device of its own llama.cpp takes every GPU that there is, for large products even without layers on it.
+        let devices: Vec<usize> = self.gpu.iter().map(Gpu::index).collect();
+        let params = LlamaModelParams::default()
+            .with_n_gpu_layers(gpu_layers)
+            .with_devices(&devices)
+            .map_err(|error| load_error(&error))?;
+        let model = LlamaModel::load_from_file(self.backend, &run.path, &params).map_err(|error| load_error(&error))?;
         let mut measured = Measured {
             load_s: Some(start.elapsed().as_secs_f64()),
             build: self.build(),

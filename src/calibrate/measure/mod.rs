@@ -1,6 +1,8 @@
 //! Timing llama.cpp itself: in this process (feature `llama`), or through an installed `llama-bench`.
 
 #[cfg(feature = "llama")]
+mod gpu;
+#[cfg(feature = "llama")]
 mod in_process;
 mod kernels;
 pub mod llama_bench;
@@ -9,10 +11,13 @@ mod portable;
 mod timing;
 
 #[cfg(feature = "llama")]
+pub use gpu::Gpu;
+#[cfg(feature = "llama")]
 pub use in_process::InProcess;
 pub use kernels::{Kernels, KernelsError};
 pub use timing::{LEAVE_OUT_ABOVE, REPEAT_ABOVE, Test, Timing};
 
+use crate::device::BackendKind;
 use crate::quant::CacheType;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -89,6 +94,12 @@ pub enum MeasureError {
         path: PathBuf,
         /// in llama.cpp's words
         reason: String,
+    },
+    /// The llama.cpp of this build computes on the CPU, or finds no such GPU.
+    #[error("the built-in llama.cpp finds no GPU that it can use by {backend}")]
+    NoGpu {
+        /// the backend asked for
+        backend: BackendKind,
     },
     /// A pass failed.
     #[error("llama.cpp failed in {test} of {}: {reason}", path.display())]
@@ -173,6 +184,14 @@ impl Stop {
     }
 }
 
+/// Bytes that a GPU is probed with: a large tensor of weights.
+#[cfg(feature = "llama")]
+const COPY_BYTES: u64 = 256 << 20;
+
+/// Times that they are copied; the best counts, as of every probe.
+#[cfg(feature = "llama")]
+const COPY_REPEATS: u32 = 4;
+
 /// What times a run.
 #[derive(Debug)]
 pub enum Engine {
@@ -184,6 +203,27 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// What measures: the build of llama.cpp as far as it is known before it has run.
+    #[must_use]
+    pub fn build(&self) -> String {
+        match self {
+            #[cfg(feature = "llama")]
+            Self::InProcess(engine) => engine.build(),
+            Self::LlamaBench(program) => program.display().to_string(),
+        }
+    }
+
+    /// Rate at which the built-in llama.cpp copies weights to its GPU, bytes per second; none on a CPU, through a
+    /// `llama-bench`, and where nothing is copied.
+    #[must_use]
+    pub fn copy_rate(&self) -> Option<f64> {
+        match self {
+            #[cfg(feature = "llama")]
+            Self::InProcess(engine) => engine.gpu()?.copy_rate(COPY_BYTES, COPY_REPEATS),
+            Self::LlamaBench(_) => None,
+        }
+    }
+
     /// Times a run. `finished` is told of every test as it ends.
     ///
     /// # Errors

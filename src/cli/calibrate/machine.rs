@@ -94,7 +94,7 @@ impl Target {
             // A build without optimisation reads slower than the memory does: it knows no bandwidth.
             probes.read_bandwidth = 0.0;
         }
-        probed::take(&mut self.device, &machine, &probes, streamed, share, date);
+        probed::take(&mut self.device, self.backend, &machine, &probes, streamed, share, date);
         self.probed = true;
         Ok(())
     }

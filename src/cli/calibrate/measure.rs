@@ -36,10 +36,19 @@ pub fn probe(asked: &Calibrate, target: &Target) -> Result<Probes, Failure> {
     collect::probe_machine(&options(asked, target)?).map_err(Failure::new)
 }
 
-/// What would be measured.
+/// What would measure, or why nothing can.
+pub fn build(asked: &Calibrate, target: &Target) -> Result<Result<String, String>, Failure> {
+    Ok(collect::build(&options(asked, target)?).map_err(|error| error.to_string()))
+}
+
+/// What would be measured, and with what.
 pub fn plan_text(asked: &Calibrate, target: &Target, probes: &Probes) -> Result<String, Failure> {
     let plan = collect::plan(&options(asked, target)?, probes);
-    Ok(format!("{plan}\n"))
+    let with = match build(asked, target)? {
+        Ok(build) => format!("with {build}"),
+        Err(reason) => format!("cannot be measured yet: {reason}"),
+    };
+    Ok(format!("{plan}\n{with}\n"))
 }
 
 fn options(asked: &Calibrate, target: &Target) -> Result<CollectOptions, Failure> {

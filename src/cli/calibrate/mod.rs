@@ -64,7 +64,7 @@ pub struct Calibrate {
     /// Measure more: every thread count, deeper contexts, longer prompts, a quantised KV cache
     #[arg(long)]
     full: bool,
-    /// Only probe memory and storage, store what they do, and list the power sensors
+    /// Only probe memory, storage and the copy to a GPU, store what they do, and list what could measure: llama.cpp and power sensors
     #[arg(long, conflicts_with = "plan")]
     probe: bool,
     /// Only say what would be measured
@@ -189,13 +189,14 @@ impl Calibrate {
         } else {
             target.take(catalog, &probes, &[], &self.date())?;
             let sensors = report::Sensors::find();
+            let build = measure::build(self, target)?;
             let written = match &self.output {
                 Some(path) => Some(target.write(path)?),
                 None => target.store()?,
             };
             match self.format {
-                Format::Table => report::probes_text(&probes, &sensors, written.as_deref()),
-                Format::Json => report::probes_json(&probes, &sensors, written.as_deref())?,
+                Format::Table => report::probes_text(&probes, &build, &sensors, written.as_deref()),
+                Format::Json => report::probes_json(&probes, &build, &sensors, written.as_deref())?,
             }
         };
         sink::write(&text, None)

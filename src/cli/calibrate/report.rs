@@ -312,6 +312,13 @@ fn rates(probes: &Probes) -> String {
     if let Some(write) = probes.write_rate {
         grid.row(["storage, write", &rate(write), ""]);
     }
+    if let Some(copy) = probes.host_to_device {
+        grid.row([
+            "host to device",
+            &rate(copy),
+            "from ordinary memory, as weights are loaded",
+        ]);
+    }
     grid.text("")
 }
 
@@ -389,8 +396,14 @@ impl Sensors {
 }
 
 /// `--probe` for a reader.
-pub fn probes_text(probes: &Probes, sensors: &Sensors, written: Option<&Path>) -> String {
-    let mut text = rates(probes) + "\n" + &sensors.text();
+pub fn probes_text(
+    probes: &Probes,
+    build: &Result<String, String>,
+    sensors: &Sensors,
+    written: Option<&Path>,
+) -> String {
+    let (Ok(build) | Err(build)) = build;
+    let mut text = format!("{}\nEngine  {build}\n\n{}", rates(probes), sensors.text());
     if let Some(path) = written {
         let _ = writeln!(text, "written: {}", path.display());
     }
@@ -398,7 +411,19 @@ pub fn probes_text(probes: &Probes, sensors: &Sensors, written: Option<&Path>) -
 }
 
 /// `--probe` for a program.
-pub fn probes_json(probes: &Probes, sensors: &Sensors, written: Option<&Path>) -> Result<String, Failure> {
-    let document = json!({ "schema": SCHEMA, "probes": probes, "power_sensors": sensors.found, "written": written });
+pub fn probes_json(
+    probes: &Probes,
+    build: &Result<String, String>,
+    sensors: &Sensors,
+    written: Option<&Path>,
+) -> Result<String, Failure> {
+    let document = json!({
+        "schema": SCHEMA,
+        "probes": probes,
+        "build": build.as_ref().ok(),
+        "cannot_measure": build.as_ref().err(),
+        "power_sensors": sensors.found,
+        "written": written,
+    });
     Ok(serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n")
 }
