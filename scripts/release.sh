@@ -9,7 +9,8 @@
 #   scripts/release.sh --llama aarch64-unknown-linux-gnu  the program; runs where the C library is as new as the builder's
 #   scripts/release.sh --bare TARGET                      without default features, to see in short that it builds and runs
 #
-# An aarch64 program that was cross-compiled is then run by qemu-aarch64, where that is installed, as a Raspberry Pi 4 and as a 5.
+# What was built is then run: it predicts, and with llama.cpp calibrates. An aarch64 program that was cross-compiled is run by
+# qemu-aarch64, where that is installed, as a Raspberry Pi 4 and as a 5, and must choose the kernels of each.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -123,17 +124,41 @@ archive=$folder.tar.gz
 printf '\n== %s\n' "dist/$archive" >&2
 cat "dist/$archive.sha256"
 
-predict() {
+# Runs what was built by the words given: it predicts, and with llama.cpp calibrates on small synthetic models.
+check() {
     "$@" predict --model tinyllama --hw pi5 --prec int4 --format json >/dev/null || fail "the built program does not run" "see above"
     printf 'predict runs: %s\n' "$*" >&2
+    [ -n "$llama" ] || return 0
+    kernels=$("$@" calibrate --plan --hw pi5 | sed -n 's/^with //p')
+    printf 'kernels: %s\n' "${kernels:-none}" >&2
+    # Where much else runs, it measures and then refuses to believe it.
+    if ! said=$("$@" calibrate --hw pi5 --budget 5s --threads 1 --power none --output "$work/pi5.toml" 2>&1); then
+        case "$said" in
+            *"too busy to be measured"*) ;;
+            *) fail "calibrate does not run: $said" "is the folder lib beside the program?" ;;
+        esac
+    fi
+    printf 'calibrate runs\n' >&2
 }
 
-if [ "$target" = aarch64-unknown-linux-musl ] || [ "$target" = aarch64-unknown-linux-gnu ] && [ "$(uname -m)" != aarch64 ]; then
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME="$work" XDG_CACHE_HOME="$work"
+
+if [ "${target%%-*}" = aarch64 ] && [ -n "${prefix:-}" ] && [ "$(uname -m)" != aarch64 ]; then
     if command -v qemu-aarch64 >/dev/null; then
+        # A Raspberry Pi 4's CPU, which has no dot product, and a 5's, which has: each gets its own kernels, whatever built them.
         for cpu in cortex-a72 cortex-a76; do
-            predict qemu-aarch64 -cpu "$cpu" -L "/usr/$prefix" "$out/edgeprof"
+            check qemu-aarch64 -cpu "$cpu" -L "/usr/$prefix" "$out/edgeprof"
+            case "$llama $cpu ${kernels:-}" in
+                "-llama cortex-a72 "*DOTPROD* | "-llama cortex-a72 ") fail "wrong kernels for a $cpu" "see src/calibrate/measure/portable.rs" ;;
+                "-llama cortex-a72 "* | "-llama cortex-a76 "*DOTPROD* | " "*) ;;
+                *) fail "wrong kernels for a $cpu" "see src/calibrate/measure/portable.rs" ;;
+            esac
         done
+    else
+        printf 'not run: there is no qemu-aarch64\n' >&2
     fi
 elif [ "$target" != x86_64-apple-darwin ]; then
-    predict "$out/edgeprof"
+    check "$out/edgeprof"
 fi

@@ -70,3 +70,16 @@ fn every_job_runs_a_script_that_exists_and_only_the_last_may_write() {
         }
     }
 }
+
+/// Without it the script would only say that it ran nothing.
+#[test]
+fn the_workflow_has_what_runs_the_cross_compiled_programs() {
+    let text = file(".github/workflows/release.yml");
+    let documents = Yaml::load_from_str(&text).unwrap();
+    let steps = documents[0]["jobs"]["linux"]["steps"].as_sequence().unwrap();
+    let packages = steps[0]["run"].as_str().unwrap();
+    assert!(
+        packages.split_whitespace().any(|word| word == "qemu-user"),
+        "{packages}"
+    );
+}

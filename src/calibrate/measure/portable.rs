@@ -20,7 +20,8 @@ pub(super) fn load() -> Result<(), String> {
     load_backends_from_path(&folder);
     if ffi::loaded() == 0 {
         return Err(format!(
-            "there are no kernels for this CPU in {}; keep the folder `{FOLDER}` of the release beside the program",
+            "there are no kernels that run here in {}; keep the folder `{FOLDER}` of the release beside the program, and install \
+             OpenMP's library (Debian's libgomp1)",
             folder.display()
         ));
     }
