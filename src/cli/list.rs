@@ -3,13 +3,15 @@
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
 use super::format::{self, Format};
-use super::sink;
+use super::{show, sink};
 use clap::{Args, ValueEnum};
 use edgeprof::calibration::{Origin, Phase, PhaseQuality};
 use edgeprof::catalog::{Catalog, CatalogError};
+use edgeprof::model::{Model, Quality, QualityMetric};
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// List the models, devices, precisions or calibrations that have a name
@@ -64,7 +66,7 @@ impl List {
         let (key, listing) = match self.what {
             What::Models => ("models", models(&self.catalog.open()?)),
             What::Hardware => ("hardware", hardware(&self.catalog.open()?)),
-            What::Precisions => ("precisions", precisions()),
+            What::Precisions => ("precisions", precisions(&self.catalog.open()?)),
             What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)),
         };
         let text = match self.format.setting() {
@@ -88,6 +90,7 @@ fn models(catalog: &Catalog) -> Listing {
         ("architecture", Align::Left),
         ("parameters", Align::Right),
         ("context", Align::Right),
+        ("published quality", Align::Left),
         ("from", Align::Left),
     ]);
     let mut items = Vec::new();
@@ -104,6 +107,7 @@ fn models(catalog: &Catalog) -> Listing {
                 .context_length
                 .map(|length| number::count(length as f64))
                 .unwrap_or_default(),
+            published(&model),
             model.origin.name().to_owned(),
         ]);
         items.push(json!({
@@ -113,10 +117,27 @@ fn models(catalog: &Catalog) -> Listing {
             "architecture": model.architecture,
             "parameters": model.parameters(),
             "context_length": model.context_length,
+            "quality": model.quality,
             "origin": model.origin.to_string(),
         }));
     }
     Listing { grid, items }
+}
+
+/// What is published of the quality of a model: the metrics, and in how many precisions.
+fn published(model: &Model) -> String {
+    let mut metrics: BTreeMap<&str, BTreeSet<Precision>> = BTreeMap::new();
+    for table in &model.quality {
+        metrics
+            .entry(table.metric.name())
+            .or_default()
+            .extend(table.values.keys());
+    }
+    let counts = metrics.iter().map(|(metric, precisions)| match precisions.len() {
+        1 => format!("{metric} in 1 precision"),
+        many => format!("{metric} in {many} precisions"),
+    });
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 fn hardware(catalog: &Catalog) -> Listing {
@@ -164,26 +185,43 @@ fn hardware(catalog: &Catalog) -> Listing {
     Listing { grid, items }
 }
 
-fn precisions() -> Listing {
-    let mut grid = Grid::new([
-        ("precision", Align::Left),
-        ("bits per weight", Align::Right),
-        ("what it is", Align::Left),
-    ]);
+/// Precisions, with the perplexity that each is published to add to a model's.
+fn precisions(catalog: &Catalog) -> Listing {
+    let all = catalog.model_ids().filter_map(|id| usable(catalog.model(id)));
+    let perplexity = |quality: &Quality<'_>| quality.table.metric == QualityMetric::Perplexity;
+    let judged: Vec<_> = all
+        .filter(|model| {
+            model
+                .quality
+                .iter()
+                .any(|table| table.metric == QualityMetric::Perplexity)
+        })
+        .collect();
+    let titles: Vec<String> = judged.iter().map(|model| format!("perplexity, {}", model.id)).collect();
+    let mut columns = vec![("precision", Align::Left), ("bits per weight", Align::Right)];
+    columns.extend(titles.iter().map(|title| (title.as_str(), Align::Right)));
+    columns.push(("what it is", Align::Left));
+    let mut grid = Grid::new(columns);
     let mut items = Vec::new();
     for precision in Precision::all() {
         let bits = precision.nominal_bits_per_weight();
-        grid.row([
+        let published = |model: &Model| model.quality(precision).filter(perplexity)?.over_unquantised;
+        let mut row = vec![
             precision.name().to_owned(),
             bits.map(|bits| format!("{bits:.2}")).unwrap_or_default(),
-            precision.description().to_owned(),
-        ]);
-        items.push(json!({
-            "id": precision.name(),
-            "description": precision.description(),
-            "nominal_bits_per_weight": bits,
-            "paper_bytes_per_element": precision.paper_bytes_per_element(),
+        ];
+        row.extend(judged.iter().map(|model| {
+            published(model).map_or_else(String::new, |ratio| format!("{:+.1} %", 100.0 * (ratio - 1.0)))
         }));
+        row.push(precision.description().to_owned());
+        grid.row(row);
+        let over: serde_json::Map<String, Value> = judged
+            .iter()
+            .filter_map(|model| Some((model.id.clone(), json!(published(model)?))))
+            .collect();
+        let mut item = show::precision(precision);
+        item["perplexity_over_unquantised"] = Value::Object(over);
+        items.push(item);
     }
     Listing { grid, items }
 }

@@ -10,8 +10,8 @@ use edgeprof::catalog::{Catalog, Choice, Entry};
 use edgeprof::decide::recommend::{Candidate, Goal, HeldBack, Miss, Pick, Recommendation, Wants, recommend};
 use edgeprof::decide::{Target, TargetError};
 use edgeprof::economy::{ReadingSpeed, Terms};
-use edgeprof::model::Model;
-use edgeprof::output::{Align, Grid, Record, Sheet, number};
+use edgeprof::model::{Model, QualityMetric};
+use edgeprof::output::{self, Align, Grid, Record, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
 use edgeprof::scenario::Workload;
@@ -278,6 +278,10 @@ impl Recommend {
             right("memory"),
             right("J/token"),
         ]);
+        let judged = picks.iter().any(|pick| pick.prediction.quality.is_some());
+        if judged {
+            columns.push(right("published quality"));
+        }
         if prices {
             columns.push(right("price"));
         }
@@ -313,6 +317,9 @@ impl Recommend {
                     .decode_energy_j_per_token
                     .map_or_else(|| "-".to_owned(), |joules| number::significant(joules, 3)),
             ]);
+            if judged {
+                row.push(record.quality.as_ref().map_or_else(|| "-".to_owned(), output::quality));
+            }
             if prices {
                 row.push(pick.price.map_or_else(
                     || "-".to_owned(),
@@ -371,6 +378,17 @@ fn notes(wants: &Wants, found: &Recommendation) -> Vec<String> {
              weight: a proxy, which knows neither a model's training nor its purpose"
                 .to_owned(),
         );
+        let judged = found
+            .picks
+            .iter()
+            .filter(|pick| pick.prediction.quality.is_some())
+            .count();
+        if judged > 0 {
+            notes.push(format!(
+                "a quality is published of {judged} of {}, which stand in its order among the precisions of one model; perplexities do not compare models",
+                found.picks.len()
+            ));
+        }
     }
     let unsure: Vec<String> = (1..)
         .zip(&found.picks)
@@ -405,6 +423,9 @@ fn csv(found: &Recommendation) -> Result<String, Failure> {
             "decode_tokens_per_s_high": record.intervals.decode_tokens_per_s.map(|[_, high]| high),
             "memory_bytes": record.memory_bytes,
             "decode_energy_j_per_token": record.decode_energy_j_per_token,
+            "perplexity": record.published(QualityMetric::Perplexity),
+            "perplexity_over_unquantised": record.over_unquantised(QualityMetric::Perplexity),
+            "accuracy": record.published(QualityMetric::Accuracy),
             "price": pick.price.map(|price| price.amount),
             "currency": pick.price.and_then(|price| price.currency),
             "surely_fast_enough": pick.surely_fast_enough,

@@ -2,15 +2,18 @@
 //! failed by the least.
 
 use super::compare::Purchase;
+use crate::model::QualityMetric;
 use crate::output::{Record, number};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// By what candidates are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
-    /// The largest [`effective_parameters`], then the most bits per weight, then the lowest price, then the least energy.
+    /// The largest [`effective_parameters`], then the most bits per weight, then the lowest price, then the least energy; precisions of a
+    /// model whose quality is published stand among each other as published.
     Quality,
     /// The most decoded tokens per second.
     Speed,
@@ -223,6 +226,54 @@ fn rank(goal: Goal, a: &Candidate, b: &Candidate) -> Ordering {
     first.then(faster).then_with(|| name(a).cmp(&name(b)))
 }
 
+/// How many times worse than the unquantised model a candidate is published to be, by which metric.
+fn published_loss(record: &Record) -> Option<(QualityMetric, f64)> {
+    let quality = record.quality.as_ref()?;
+    let ratio = quality.over_unquantised?;
+    let loss = match quality.metric {
+        QualityMetric::Perplexity => ratio,
+        QualityMetric::Accuracy => 1.0 / ratio,
+    };
+    Some((quality.metric, loss))
+}
+
+/// Sorts, the best first.
+///
+/// Bits per weight are a proxy, so that where quality is wanted, the precisions of a model with a published figure share the places that
+/// the proxy gives them in the order of the figures; those without one keep their places.
+fn sort<T>(goal: Goal, of: impl Fn(&T) -> &Candidate, all: &mut Vec<T>) {
+    all.sort_by(|a, b| rank(goal, of(a), of(b)));
+    if goal != Goal::Quality {
+        return;
+    }
+    let mut slots: Vec<Option<T>> = all.drain(..).map(Some).collect();
+    let judged = |slot: &Option<T>| {
+        let record = &of(slot.as_ref()?).record;
+        let (metric, loss) = published_loss(record)?;
+        Some(((record.model.clone(), metric.name()), loss))
+    };
+    let mut places: BTreeMap<(String, &str), Vec<(usize, f64)>> = BTreeMap::new();
+    for (place, slot) in slots.iter().enumerate() {
+        if let Some((key, loss)) = judged(slot) {
+            places.entry(key).or_default().push((place, loss));
+        }
+    }
+    for places in places.into_values() {
+        let mut best_first = places.clone();
+        best_first.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        let moved: Vec<Option<T>> = best_first
+            .iter()
+            .map(|&(place, _)| slots.get_mut(place)?.take())
+            .collect();
+        for ((place, _), item) in places.into_iter().zip(moved) {
+            if let Some(slot) = slots.get_mut(place) {
+                *slot = item;
+            }
+        }
+    }
+    all.extend(slots.into_iter().flatten());
+}
+
 fn failures(candidate: &Candidate, wants: &Wants) -> Vec<Failure> {
     let record = &candidate.record;
     let mut failures = Vec::new();
@@ -265,7 +316,8 @@ const MISSES: usize = 5;
 /// The best of `candidates` under `wants`: of each model on each device the best precision that is good enough, or every precision
 /// where there is but one pair.
 ///
-/// Quality is ranked by [`effective_parameters`] and by bits per weight, a proxy that knows neither what a model was trained on nor for what.
+/// Quality is ranked by [`effective_parameters`] and by bits per weight, a proxy that knows neither what a model was trained on nor for what;
+/// published figures put a model's precisions right among each other.
 /// Candidates that generate nothing (encoders) are passed over.
 #[must_use]
 pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
@@ -290,7 +342,7 @@ pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
     let mut nearest_misses: Vec<(f64, Miss)> = Vec::new();
     let mut good_enough = 0;
     for mut group in groups {
-        group.sort_by(|(a, _), (b, _)| rank(wants.goal, a, b));
+        sort(wants.goal, |(candidate, _)| candidate, &mut group);
         let passes = |(_, failures): &(Candidate, Vec<Failure>)| failures.is_empty();
         let first = group.iter().position(passes);
         good_enough += usize::from(first.is_some());
@@ -329,7 +381,7 @@ pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
             }
         }
     }
-    good.sort_by(|(a, _), (b, _)| rank(wants.goal, a, b));
+    sort(wants.goal, |(candidate, _)| candidate, &mut good);
     nearest_misses.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let pick = |(candidate, held_back): (Candidate, Option<HeldBack>)| {
         let low = candidate.record.intervals.decode_tokens_per_s.map(|[low, _]| low);

@@ -1,9 +1,11 @@
 //! The figures of a prediction that an axis can show.
 
 use super::Column;
-use super::axis::Unit;
+use super::axis::{Axis, Unit};
 use super::chart::Estimate;
+use crate::model::QualityMetric;
 use crate::output::Record;
+use crate::perf::QUANTILE_90;
 
 /// Which end of an axis one would rather have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,16 @@ const JOULES: Unit = Unit::Si("J/token");
 
 const NOT_PAPER: &str = "the paper's formulas do not give it, or the workload has no such phase";
 const NO_POWERS: &str = "its device file states no powers; add [power], and full_load of the backend";
+
+const NOT_PUBLISHED: &str =
+    "no published figure is known; state one with its source under [[quality]] of the model's file";
+
+/// The 90 % interval of a published figure whose source states a standard error.
+fn spread(record: &Record, metric: QualityMetric) -> Option<[f64; 2]> {
+    let quality = record.quality.as_ref().filter(|quality| quality.metric == metric)?;
+    let half = QUANTILE_90 * quality.error?;
+    Some([quality.value - half, quality.value + half])
+}
 
 macro_rules! metric {
     ($key:literal, $title:literal, $unit:expr, $better:ident, $reason:expr, $value:expr, $interval:expr) => {
@@ -116,6 +128,32 @@ pub const METRICS: &[Metric] = &[
     metric!("parameters", "parameters", Unit::Si(""), High, NOT_PAPER, |r| Some(
         r.parameters as f64
     )),
+    metric!(
+        "perplexity",
+        "perplexity",
+        Unit::Count,
+        Low,
+        NOT_PUBLISHED,
+        |r| r.published(QualityMetric::Perplexity),
+        |r| spread(r, QualityMetric::Perplexity)
+    ),
+    metric!(
+        "perplexity_over_unquantised",
+        "perplexity over unquantised",
+        Unit::Count,
+        Low,
+        NOT_PUBLISHED,
+        |r| r.over_unquantised(QualityMetric::Perplexity)
+    ),
+    metric!(
+        "accuracy",
+        "accuracy",
+        Unit::Count,
+        High,
+        NOT_PUBLISHED,
+        |r| r.published(QualityMetric::Accuracy),
+        |r| spread(r, QualityMetric::Accuracy)
+    ),
     metric!("compute_s", "compute latency", SECONDS, Low, NOT_PAPER, |r| r.compute_s),
     metric!("memory_s", "memory latency", SECONDS, Low, NOT_PAPER, |r| r.memory_s),
     metric!(
@@ -172,6 +210,22 @@ impl Metric {
         self.unit == Unit::Bytes || self.key == "parameters"
     }
 
+    /// Whether it is not predicted but published, of the model alone.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.reason == NOT_PUBLISHED
+    }
+
+    /// The axis of points with these values: from zero, but for a published quality, whose differences matter and whose zero is nothing.
+    #[must_use]
+    pub fn axis(&self, values: &[f64]) -> Axis {
+        let axis = Axis::over(self.title, self.unit, values);
+        if self.is_published() && !axis.is_logarithmic() {
+            return Axis::around(self.title, self.unit, values);
+        }
+        axis
+    }
+
     /// That a prediction has none, and why.
     #[must_use]
     pub fn missing(&self, record: &Record) -> String {
@@ -181,7 +235,7 @@ impl Metric {
             precision,
             ..
         } = record;
-        if !record.fits {
+        if !record.fits && !self.is_published() {
             return super::does_not_fit(record);
         }
         format!(

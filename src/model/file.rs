@@ -1,6 +1,6 @@
 //! A model of the catalogue: one TOML file, its dimensions beside what is published about it.
 
-use super::{Dimensions, Family, Model, ModelError};
+use super::{Dimensions, Family, Model, ModelError, QualityError, QualityTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,14 @@ pub enum ModelFileError {
         id: String,
         /// the condition that does not hold
         error: ModelError,
+    },
+    /// A published figure of quality cannot be.
+    #[error("{id}: quality: {error}")]
+    Quality {
+        /// the file's id
+        id: String,
+        /// what is wrong with it
+        error: QualityError,
     },
 }
 
@@ -53,6 +61,9 @@ pub struct ModelFile {
     /// The shape in the paper's equations, if it is not the model's own.
     #[serde(default)]
     pub paper: Option<Paper>,
+    /// How good its answers are in each precision, as published.
+    #[serde(default)]
+    pub quality: Vec<QualityTable>,
 }
 
 /// The shape that equations 7 to 15 take, where a file states it.
@@ -115,7 +126,7 @@ impl ModelFile {
     /// The model, under the id given.
     ///
     /// # Errors
-    /// If the dimensions make no model of the family.
+    /// If the dimensions make no model of the family, or a published figure cannot be.
     pub fn model(&self, id: &str) -> Result<Model, ModelFileError> {
         let mut model =
             self.family
@@ -128,6 +139,13 @@ impl ModelFile {
             model.paper_context = Some(paper.context);
         }
         model.variant_of.clone_from(&self.variant_of);
+        for table in &self.quality {
+            table.check().map_err(|error| ModelFileError::Quality {
+                id: id.to_owned(),
+                error,
+            })?;
+        }
+        model.quality.clone_from(&self.quality);
         Ok(model)
     }
 }

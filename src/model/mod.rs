@@ -7,6 +7,7 @@ mod family;
 mod file;
 pub mod gguf;
 mod mixer;
+mod quality;
 mod tensor;
 
 pub use config::{ConfigError, parse_config, read_config};
@@ -15,7 +16,10 @@ pub use error::ModelError;
 pub use family::Family;
 pub use file::{ModelFile, ModelFileError, Published, PublishedSize, Size};
 pub use mixer::{Attention, Mixer, Recurrent};
+pub use quality::{Quality, QualityError, QualityMetric, QualityTable, QualityValue};
 pub use tensor::{Role, Stack, Tensor, Use};
+
+use crate::quant::Precision;
 
 /// How completely a model is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -62,6 +66,8 @@ pub struct Model {
     pub paper_context: Option<u64>,
     /// Id of the model of which this is another form (a paper's idea of it, tensors stored otherwise), not one more to choose from.
     pub variant_of: Option<String>,
+    /// How good its answers are in each precision, as published; the first table that has a precision speaks for it.
+    pub quality: Vec<QualityTable>,
     /// The family that its tensors were built by; none for a GGUF of an architecture that is not one of them.
     pub family: Option<Family>,
     /// What its tensors were built from; none where they were read from a GGUF header.
@@ -82,6 +88,12 @@ pub struct PaperShape {
 }
 
 impl Model {
+    /// The published figure of how good its answers are in a precision; none where no source is known.
+    #[must_use]
+    pub fn quality(&self, precision: Precision) -> Option<Quality<'_>> {
+        self.quality.iter().find_map(|table| table.quality(precision))
+    }
+
     /// The name of one of its tensors in a GGUF: `blk.0.attn_q.weight`, `enc.blk.0.attn_q.weight`, `output_norm.bias`, ...
     #[must_use]
     pub fn tensor_name(&self, tensor: &Tensor) -> String {

@@ -2,7 +2,8 @@
 
 use super::grid::{Align, Grid};
 use super::number;
-use super::record::Record;
+use super::record::{QualityRecord, Record};
+use crate::model::QualityMetric;
 
 /// Which of two values of a figure one would rather have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +250,26 @@ pub const COLUMNS: &[Column] = &[
     Column::number("held_out_error", |r| r.basis.held_out_error).low(),
     Column::truth("inside_measured_range", |r| r.basis.inside_measured_range).high(),
     Column::number("paging_s_per_token", |r| r.paging_s_per_token).low(),
+    Column::number("perplexity", |r| r.published(QualityMetric::Perplexity)).low(),
+    Column::number("perplexity_over_unquantised", |r| {
+        r.over_unquantised(QualityMetric::Perplexity)
+    })
+    .low(),
+    Column::number("accuracy", |r| r.published(QualityMetric::Accuracy)).high(),
 ];
+
+/// A published figure, and by how much it differs from the unquantised model's: `perplexity 6.407 (+2.8 %)`.
+#[must_use]
+pub fn quality(quality: &QualityRecord) -> String {
+    let text = match quality.metric {
+        QualityMetric::Perplexity => format!("perplexity {}", number::significant(quality.value, 4)),
+        QualityMetric::Accuracy => format!("accuracy {}", number::percent(quality.value)),
+    };
+    match quality.over_unquantised {
+        Some(ratio) => format!("{text} ({:+.1} %)", 100.0 * (ratio - 1.0)),
+        None => text,
+    }
+}
 
 /// Predictions as CSV, one row each under a header.
 #[must_use]
@@ -409,6 +429,12 @@ pub fn compared(records: &[Record]) -> Vec<Compared> {
                 })
             },
             |r| r.decode_energy_j_per_token.or(r.energy_j_per_token),
+        ),
+        (
+            "published quality",
+            Align::Right,
+            |r| r.quality.as_ref().map_or_else(String::new, quality),
+            |r| r.quality.as_ref().map(|quality| quality.value),
         ),
         (
             "cost of 1M in",

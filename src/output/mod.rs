@@ -8,8 +8,8 @@ pub mod number;
 mod record;
 mod sheet;
 
-pub use columns::{Better, COLUMNS, Column, Compared, Value, Values, compared, comparison, csv};
+pub use columns::{Better, COLUMNS, Column, Compared, Value, Values, compared, comparison, csv, quality};
 pub use grid::{Align, Grid, Setting};
 pub use notes::{MISFIT, estimated, notes};
-pub use record::{BasisRecord, BoundRecord, PaperQuestion, Record, SCHEMA, WorkloadRecord};
+pub use record::{BasisRecord, BoundRecord, PaperQuestion, QualityRecord, Record, SCHEMA, WorkloadRecord};
 pub use sheet::Sheet;

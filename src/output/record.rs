@@ -5,7 +5,7 @@
 use crate::calibration::{Origin, Phase};
 use crate::device::{BackendKind, Device, Rail};
 use crate::economy::{Economy, Terms, Work};
-use crate::model::Model;
+use crate::model::{Model, QualityMetric};
 use crate::perf::paper::PaperPrediction;
 use crate::perf::{Bound, Intervals, Prediction};
 use crate::quant::{CacheType, Precision};
@@ -98,6 +98,8 @@ pub struct Record {
     /// What the energy comes to; its keys stand among the others.
     #[serde(flatten)]
     pub economy: Economy,
+    /// How good the answers are, as published; none where no source is known.
+    pub quality: Option<QualityRecord>,
     /// What bounds each phase.
     pub bound: BoundRecord,
     /// 90 % intervals.
@@ -133,6 +135,38 @@ pub struct WorkloadRecord {
     pub gpu_layers: Option<u64>,
     /// Whether weights are repacked for the CPU.
     pub repack: bool,
+}
+
+/// The published quality of a [`Record`]'s model in its precision.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QualityRecord {
+    /// What was measured.
+    pub metric: QualityMetric,
+    /// The figure.
+    pub value: f64,
+    /// Its standard error, where the source states one.
+    pub error: Option<f64>,
+    /// The figure over that of the unquantised model from the same source.
+    pub over_unquantised: Option<f64>,
+    /// On which text or task, and how.
+    pub data: String,
+    /// Who published it, and where.
+    pub source: String,
+}
+
+impl QualityRecord {
+    /// What is published of a model in a precision.
+    fn of(model: &Model, precision: Precision) -> Option<Self> {
+        let quality = model.quality(precision)?;
+        Some(Self {
+            metric: quality.table.metric,
+            value: quality.value,
+            error: quality.error,
+            over_unquantised: quality.over_unquantised,
+            data: quality.table.data.clone(),
+            source: quality.table.source.clone(),
+        })
+    }
 }
 
 /// What bounds the phases of a [`Record`].
@@ -192,6 +226,7 @@ struct Names {
     hardware: String,
     power_mode: Option<String>,
     calibration: Option<String>,
+    quality: Option<QualityRecord>,
     notes: Vec<String>,
 }
 
@@ -215,6 +250,7 @@ impl Record {
             hardware: scenario.device.id.clone(),
             power_mode: scenario.power_mode.map(|(name, _)| name.to_owned()),
             calibration: Some(prediction.basis.calibration.id.clone()),
+            quality: QualityRecord::of(model, scenario.precision),
             notes,
         };
         let terms = Terms::default().on(scenario.device);
@@ -222,7 +258,7 @@ impl Record {
         Self::of(names, scenario, prediction, economy)
     }
 
-    /// Makes this the record of another prediction of the same model, device, power mode and calibration, without building their
+    /// Makes this the record of another prediction of the same model, precision, device, power mode and calibration, without building their
     /// names and the notes anew.
     pub fn renew(&mut self, scenario: &Scenario<'_>, prediction: &Prediction<'_>, economy: Economy) {
         let names = Names {
@@ -230,6 +266,7 @@ impl Record {
             hardware: take(&mut self.hardware),
             power_mode: take(&mut self.power_mode),
             calibration: take(&mut self.basis.calibration),
+            quality: take(&mut self.quality),
             notes: take(&mut self.basis.notes),
         };
         *self = Self::of(names, scenario, prediction, economy);
@@ -284,6 +321,7 @@ impl Record {
             prefill_energy_j_per_token: prediction.prefill_energy_j_per_token,
             decode_energy_j_per_token: prediction.decode_energy_j_per_token,
             economy,
+            quality: names.quality,
             bound: BoundRecord {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
@@ -302,6 +340,20 @@ impl Record {
                 notes: names.notes,
             },
         }
+    }
+
+    /// The published figure of this metric, if there is one.
+    #[must_use]
+    pub fn published(&self, metric: QualityMetric) -> Option<f64> {
+        let quality = self.quality.as_ref().filter(|quality| quality.metric == metric)?;
+        Some(quality.value)
+    }
+
+    /// The same over that of the unquantised model.
+    #[must_use]
+    pub fn over_unquantised(&self, metric: QualityMetric) -> Option<f64> {
+        let quality = self.quality.as_ref().filter(|quality| quality.metric == metric)?;
+        quality.over_unquantised
     }
 
     /// The record of the paper's equations.
@@ -365,6 +417,7 @@ impl Record {
             prefill_energy_j_per_token: None,
             decode_energy_j_per_token: None,
             economy: Economy::default(),
+            quality: QualityRecord::of(model, precision),
             bound: BoundRecord {
                 prefill: None,
                 decode: Some(bound),

@@ -139,6 +139,12 @@ impl Precision {
         }
     }
 
+    /// Whether it stands for the same weights as another under the exact formulas: the same, or the same mix by another name.
+    #[must_use]
+    pub fn is(self, other: Self) -> bool {
+        self == other || self.mix().is_some_and(|mix| other.mix() == Some(mix))
+    }
+
     /// The block type of every tensor of `model`, in its order.
     ///
     /// # Errors
@@ -195,6 +201,13 @@ impl fmt::Display for Precision {
 impl serde::Serialize for Precision {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Precision {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -27,6 +27,7 @@ mod memory;
 mod misfit;
 mod models;
 mod properties;
+mod quality;
 mod readme;
 mod recommend;
 mod release;

@@ -3,7 +3,7 @@
 use super::question::{Answer, Exact, Paper};
 use anstyle::{AnsiColor, Style};
 use edgeprof::calibration::Origin;
-use edgeprof::model::Model;
+use edgeprof::model::{Model, QualityMetric};
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::{Bound, Interval, Prediction};
 use edgeprof::quant::{CacheType, Precision};
@@ -31,6 +31,7 @@ pub fn render(answer: &Answer<'_>) -> String {
                 asked(model, scenario),
                 speed(scenario, prediction),
                 memory(model, scenario, prediction),
+                quality(model, scenario.precision),
                 super::economy::section(economy, prediction),
                 compared(scenario, prediction, paper.as_ref()),
                 rests_on(prediction, notes, paper.as_ref()),
@@ -268,6 +269,34 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
     }
     text.push('\n');
     text
+}
+
+/// What is published of the model's quality in a precision; a gap is said to be one.
+fn quality(model: &Model, precision: Precision) -> String {
+    let Some(quality) = model.quality(precision) else {
+        return format!(
+            "{TITLE}Quality{TITLE:#}  no published figure of {} in {precision} is known\n\n",
+            model.id
+        );
+    };
+    let value = match quality.table.metric {
+        QualityMetric::Perplexity => number::significant(quality.value, 4),
+        QualityMetric::Accuracy => number::percent(quality.value),
+    };
+    let error = quality
+        .error
+        .map_or(String::new(), |error| format!(" ± {}", number::significant(error, 2)));
+    let over = quality.over_unquantised.map_or(String::new(), |ratio| {
+        let percent = 100.0 * (ratio - 1.0);
+        let side = if percent < 0.0 { "below" } else { "above" };
+        format!(", {:.1} % {side} the unquantised model's", percent.abs())
+    });
+    format!(
+        "{TITLE}Quality{TITLE:#}  {} {value}{error}{over}\n  {} ({})\n\n",
+        quality.table.metric.name(),
+        quality.table.data,
+        quality.table.source
+    )
 }
 
 fn compared(scenario: &Scenario<'_>, prediction: &Prediction<'_>, paper: Option<&Paper<'_>>) -> String {

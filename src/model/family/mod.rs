@@ -146,6 +146,7 @@ impl Family {
             },
             paper_context: None,
             variant_of: None,
+            quality: Vec::new(),
             family: Some(self),
             dimensions: Some(dimensions.clone()),
         })

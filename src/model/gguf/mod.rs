@@ -96,6 +96,7 @@ pub fn from_header(header: &Header, id: &str) -> Result<Model, NotAModel> {
         },
         paper_context: None,
         variant_of: None,
+        quality: Vec::new(),
         family,
         dimensions: None,
     };

@@ -89,6 +89,8 @@ fn every_model_of_the_catalogue_is_read_back_as_it_was() {
             model.tensors.clear();
             model.mixers.clear();
             model.cross_attention.clear();
+            // What others publish of it is in no GGUF.
+            model.quality.clear();
         }
         assert_eq!(found, expected, "{}", path.display());
     }
