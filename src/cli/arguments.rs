@@ -163,7 +163,7 @@ pub struct EconomyArgs {
     #[arg(long, value_name = "PRICE")]
     price: Option<EnergyPrice>,
     /// What a service takes for a million input and a million output tokens, in the currency of --price: `0.15,0.60`
-    #[arg(long, value_name = "IN,OUT")]
+    #[arg(long, value_name = "IN,OUT", requires = "price")]
     api_price: Option<ApiPrice>,
     /// Energy of a charged battery: `18.84Wh`, `67.8 kJ`, `5000 mAh @ 3.85 V` [default: the device's own, if it has one]
     #[arg(long, value_name = "ENERGY")]

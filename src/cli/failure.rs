@@ -61,11 +61,17 @@ impl Failure {
     fn render(&self, title: &str, style: Style) -> String {
         const CAUSE: Style = Style::new().bold();
         const HINT: Style = AnsiColor::Cyan.on_default().bold();
-        let mut text = format!("{style}{title}:{style:#} {}\n", indented(&self.error));
+        let mut said = indented(&self.error);
+        let mut text = format!("{style}{title}:{style:#} {said}\n");
         let mut cause = self.error.source();
         while let Some(error) = cause {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{CAUSE}caused by:{CAUSE:#} {}", indented(error));
+            // An error whose sentence ends with its cause has said it already.
+            let next = indented(error);
+            if !said.ends_with(&next) {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{CAUSE}caused by:{CAUSE:#} {next}");
+            }
+            said = next;
             cause = error.source();
         }
         for hint in &self.hints {

@@ -53,7 +53,7 @@ impl From<TableFormat> for Setting {
 }
 
 /// Objects as CSV, one row each under the keys of the first: keys of nested objects joined by an underscore, items of an array by a
-/// space, an interval as `_low` and `_high`.
+/// space, an interval as `_low` and `_high`. Arrays of objects are left out.
 pub fn csv(items: &[Value]) -> String {
     let rows: Vec<Vec<(String, String)>> = items
         .iter()
@@ -94,6 +94,8 @@ fn flatten(key: &str, value: &Value, cells: &mut Vec<(String, String)>) {
             flatten("interval_low", &items[0], cells);
             return flatten("interval_high", &items[1], cells);
         }
+        // A table within a row has no cell; it is in the JSON.
+        Value::Array(items) if items.iter().any(Value::is_object) => return,
         Value::Array(items) => items.iter().map(scalar).collect::<Vec<_>>().join(" "),
         value => scalar(value),
     };

@@ -3,7 +3,7 @@
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
 use super::format::{self, Format};
-use super::sink;
+use super::{show, sink};
 use clap::{Args, ValueEnum};
 use edgeprof::calibration::{Origin, Phase, PhaseQuality};
 use edgeprof::catalog::{Catalog, CatalogError};
@@ -219,13 +219,9 @@ fn precisions(catalog: &Catalog) -> Listing {
             .iter()
             .filter_map(|model| Some((model.id.clone(), json!(published(model)?))))
             .collect();
-        items.push(json!({
-            "id": precision.name(),
-            "description": precision.description(),
-            "nominal_bits_per_weight": bits,
-            "paper_bytes_per_element": precision.paper_bytes_per_element(),
-            "perplexity_over_unquantised": over,
-        }));
+        let mut item = show::precision(precision);
+        item["perplexity_over_unquantised"] = Value::Object(over);
+        items.push(item);
     }
     Listing { grid, items }
 }

@@ -1,7 +1,7 @@
 //! The figures of a prediction that an axis can show.
 
 use super::Column;
-use super::axis::Unit;
+use super::axis::{Axis, Unit};
 use super::chart::Estimate;
 use crate::model::QualityMetric;
 use crate::output::Record;
@@ -131,7 +131,7 @@ pub const METRICS: &[Metric] = &[
     metric!(
         "perplexity",
         "perplexity",
-        Unit::Si(""),
+        Unit::Count,
         Low,
         NOT_PUBLISHED,
         |r| r.published(QualityMetric::Perplexity),
@@ -140,7 +140,7 @@ pub const METRICS: &[Metric] = &[
     metric!(
         "perplexity_over_unquantised",
         "perplexity over unquantised",
-        Unit::Si(""),
+        Unit::Count,
         Low,
         NOT_PUBLISHED,
         |r| r.over_unquantised(QualityMetric::Perplexity)
@@ -148,7 +148,7 @@ pub const METRICS: &[Metric] = &[
     metric!(
         "accuracy",
         "accuracy",
-        Unit::Si(""),
+        Unit::Count,
         High,
         NOT_PUBLISHED,
         |r| r.published(QualityMetric::Accuracy),
@@ -210,6 +210,22 @@ impl Metric {
         self.unit == Unit::Bytes || self.key == "parameters"
     }
 
+    /// Whether it is not predicted but published, of the model alone.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.reason == NOT_PUBLISHED
+    }
+
+    /// The axis of points with these values: from zero, but for a published quality, whose differences matter and whose zero is nothing.
+    #[must_use]
+    pub fn axis(&self, values: &[f64]) -> Axis {
+        let axis = Axis::over(self.title, self.unit, values);
+        if self.is_published() && !axis.is_logarithmic() {
+            return Axis::around(self.title, self.unit, values);
+        }
+        axis
+    }
+
     /// That a prediction has none, and why.
     #[must_use]
     pub fn missing(&self, record: &Record) -> String {
@@ -219,7 +235,7 @@ impl Metric {
             precision,
             ..
         } = record;
-        if !record.fits && self.reason != NOT_PUBLISHED {
+        if !record.fits && !self.is_published() {
             return super::does_not_fit(record);
         }
         format!(

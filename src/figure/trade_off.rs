@@ -1,7 +1,6 @@
 //! Two figures of the prediction against each other, with the Pareto front: of the predictions that fit in memory, those that no other
-//! beats in both.
+//! beats in both. Where one of the two is a published quality, each model has a front of its own.
 
-use super::axis::Axis;
 use super::chart::Estimate;
 use super::chart::lines::{Lines, Rule, Series, Spot, rule_stroke};
 use super::frame::Sample;
@@ -60,13 +59,16 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
     }
     let places: Vec<[f64; 2]> = drawn.iter().map(|(_, x, y)| [x.value, y.value]).collect();
     let better = [x.better, y.better];
+    // Published qualities compare the precisions of one model, not models: then each model has a front of its own.
+    let apart_by_model = x.is_published() || y.is_published();
+    let of_one_front = |a: usize, b: usize| !apart_by_model || drawn[a].0.model == drawn[b].0.model;
     // What does not fit is no choice, however good it would be.
     let choices: Vec<usize> = (0..places.len()).filter(|&at| drawn[at].0.fits).collect();
-    let mut front: Vec<usize> = choices
-        .iter()
-        .copied()
-        .filter(|&at| !choices.iter().any(|&other| beats(places[other], places[at], better)))
-        .collect();
+    let beaten = |at: usize| {
+        let mut others = choices.iter().filter(|&&other| of_one_front(other, at));
+        others.any(|&other| beats(places[other], places[at], better))
+    };
+    let mut front: Vec<usize> = choices.iter().copied().filter(|&at| !beaten(at)).collect();
     front.sort_by(|&a, &b| places[a][0].total_cmp(&places[b][0]));
 
     let of_metrics = [x.columns(), y.columns()].into_iter().flatten();
@@ -129,19 +131,32 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
             }
         })
         .collect();
-    let mut rules = Vec::new();
-    if front.len() > 1 {
-        rules.push(Rule {
-            name: "Pareto front".to_owned(),
-            stroke: rule_stroke(1),
-            points: stairs(&front.iter().map(|&at| places[at]).collect::<Vec<_>>(), better[0]),
-        });
+    let mut fronts: Vec<Vec<usize>> = Vec::new();
+    for &at in &front {
+        match fronts.iter_mut().find(|front| of_one_front(front[0], at)) {
+            Some(front) => front.push(at),
+            None => fronts.push(vec![at]),
+        }
     }
+    let several = fronts.len() > 1;
+    let rules = fronts
+        .iter()
+        .filter(|front| front.len() > 1)
+        .enumerate()
+        .map(|(number, front)| Rule {
+            name: match several {
+                true => format!("Pareto front, {}", drawn[front[0]].0.model),
+                false => "Pareto front".to_owned(),
+            },
+            stroke: rule_stroke(number + 1),
+            points: stairs(&front.iter().map(|&at| places[at]).collect::<Vec<_>>(), better[0]),
+        })
+        .collect();
     Ok(Figure {
         table,
         chart: Chart::Lines(Lines {
-            x: Axis::over(x.title, x.unit, &xs),
-            y: Axis::over(y.title, y.unit, &ys),
+            x: x.axis(&xs),
+            y: y.axis(&ys),
             rules,
             series,
             notes,

@@ -73,12 +73,47 @@ fn a_device_is_shown_with_its_sources() {
 }
 
 #[test]
+fn entries_are_shown_to_programs() {
+    let entries = |name: &str| {
+        let arguments = format!("show --data {DATA} {name} --format json");
+        let output = edgeprof().args(arguments.split_whitespace()).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["schema"], 1);
+        document["entries"].clone()
+    };
+    let model = entries("tinyllama");
+    assert_eq!(
+        (&model[0]["kind"], &model[0]["parameters"]),
+        (&"model".into(), &1_100_048_384_u64.into())
+    );
+    let sizes = model[0]["sizes"].as_array().unwrap();
+    let q4_k_m = sizes.iter().find(|size| size["precision"] == "q4_k_m").unwrap();
+    assert_eq!(q4_k_m["weight_bytes"], 667_078_656);
+    let device = entries("pi5");
+    assert_eq!(
+        (&device[0]["kind"], &device[0]["id"]),
+        (&"device".into(), &"pi5".into())
+    );
+    let bandwidth = &device[0]["memory"]["bandwidth"];
+    assert!(bandwidth["value"].as_f64().unwrap() > 1e9);
+    assert!(device[0]["sources"][bandwidth["source"].as_str().unwrap()].is_object());
+    assert_eq!(entries("pi5-cpu")[0]["kind"], "calibration");
+    assert_eq!(entries("int4")[0]["id"], "int4");
+    assert!(
+        run("show tinyllama --format csv").contains("\ntinyllama,")
+            || run("show tinyllama --format csv").contains("tinyllama")
+    );
+}
+
+#[test]
 fn names_that_are_not_there_suggest_the_nearest() {
     assert_snapshot!(run("predict --model tinylama --hw pi5 --prec int4"));
     assert_snapshot!(run("predict --model tinyllama --hw pi6 --prec int4"));
     assert_snapshot!(predict("--prec q4_k_n"));
     assert_snapshot!(predict("--kv-type q9_0"));
     assert_snapshot!(run("show tinylama"));
+    assert!(run("show q4km").contains("did you mean `q4_k_m`"));
+    assert!(run("show zzzzzz").contains("`edgeprof list` shows the models"));
 }
 
 #[test]
@@ -99,6 +134,8 @@ fn what_cannot_be_asked_is_an_error_with_its_cure() {
 
 #[test]
 fn files_that_are_not_usable_say_why() {
+    let missing = run("predict --model ./missing.gguf --hw pi5");
+    assert_eq!(missing.matches("No such file").count(), 1, "{missing}");
     assert_snapshot!(run("predict --model ./missing.toml --hw pi5"));
     assert_snapshot!(run("predict --model ./src --hw pi5"));
     assert_snapshot!(run("predict --model rustfmt.toml --hw pi5"));

@@ -49,6 +49,7 @@ fn terms_that_say_nothing_are_wrong_usage_with_an_example() {
     assert_snapshot!(predict("--grid 400"));
     assert_snapshot!(predict("--reading-speed fast"));
     assert_snapshot!(predict("--price 0.20EUR/kWh --api-price $0.15,$0.60"));
+    assert_snapshot!(predict("--api-price 0.15,0.60"));
 }
 
 #[test]

@@ -50,9 +50,16 @@ fn entries_are_markdown() {
 fn lists_are_csv() {
     let csv = printed("list precisions --format csv");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    assert_eq!(reader.headers().unwrap().get(0), Some("id"));
-    let headers = reader.headers().unwrap().len();
-    assert!(reader.records().all(|record| record.unwrap().len() == headers));
+    let headers = reader.headers().unwrap().clone();
+    assert_eq!(headers.get(0), Some("id"));
+    assert!(
+        headers
+            .iter()
+            .any(|key| key == "perplexity_over_unquantised_llama-3-8b")
+    );
+    assert!(reader.records().all(|record| record.unwrap().len() == headers.len()));
+    let models = printed("list models --format csv");
+    assert!(models.starts_with("id,") && !models.contains("[{"), "{models}");
 }
 
 /// Every table in one document. It needs pdflatex with booktabs, so it runs where asked for: `cargo test -- --ignored latex`.

@@ -118,6 +118,7 @@ fn a_config_json_gives_the_model_of_the_catalogue() {
         families.insert(read.family.unwrap().name());
         assert_eq!(read.id, model.id);
         // The two may state the same thing in other words (a head size, a rule for layers): the models must be the same.
+        // What others publish of a model is in no config.json.
         let (name, dimensions, quality) = (model.name.clone(), model.dimensions.clone(), model.quality.clone());
         assert_eq!(
             Model {

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use edgeprof::output::Sheet;
 use serde_json::Value;
 
-pub use show::sheet;
+pub use show::{json, sheet};
 
 /// Show, list or compare calibrations
 #[derive(Debug, Args)]

@@ -80,6 +80,14 @@ fn document(entry: &Entry<Calibration>, factors: &[Value]) -> Result<Value, Fail
     Ok(document)
 }
 
+/// The calibration for a program.
+pub fn json(catalog: &Catalog, entry: &Entry<Calibration>) -> Result<Value, Failure> {
+    let class = class_of(catalog, entry);
+    let mut document = document(entry, &factors(&entry.file, class.as_ref()))?;
+    document["kind"] = json!("calibration");
+    Ok(document)
+}
+
 /// The rate that the fit gives a point: the residual is the logarithm of measured over fitted seconds.
 fn fitted(point: &FittedPoint) -> f64 {
     point.tokens_per_s * point.residual.exp()

@@ -89,7 +89,7 @@ fn every_model_of_the_catalogue_is_read_back_as_it_was() {
             model.tensors.clear();
             model.mixers.clear();
             model.cross_attention.clear();
-            // What publications say of a model is in no file of it.
+            // What others publish of it is in no GGUF.
             model.quality.clear();
         }
         assert_eq!(found, expected, "{}", path.display());

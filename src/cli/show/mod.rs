@@ -1,16 +1,21 @@
 //! `show`: one entry of the catalogue, with its sources.
 
+mod document;
+
+pub use document::precision;
+
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
-use super::format::TableFormat;
+use super::format::{Format, csv};
 use super::{calibration, facts, sink};
 use clap::Args;
 use edgeprof::catalog::{CatalogError, Entry};
 use edgeprof::device::Device;
 use edgeprof::model::{Model, ModelFile, QualityMetric, QualityTable, Size};
-use edgeprof::output::{Align, Grid, Sheet, number};
+use edgeprof::output::{Align, Grid, SCHEMA, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,14 +25,14 @@ use std::sync::Arc;
 Examples:
   edgeprof show tinyllama
   edgeprof show pi5
-  edgeprof show pi5 --format latex
+  edgeprof show pi5 --format json
   edgeprof show ./my-model.gguf")]
 pub struct Show {
     /// Its name, or the path of its file
     name: String,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    format: TableFormat,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -39,27 +44,45 @@ impl Show {
     /// Prints the entry, or every entry where several kinds have one of that name.
     pub fn run(&self) -> Result<(), Failure> {
         let catalog = self.catalog.open()?;
-        let mut sheets = Vec::new();
+        let mut shown: Vec<(Sheet, Value)> = Vec::new();
         let mut errors = Vec::new();
-        let mut keep = |sheet: Result<Sheet, CatalogError>| match sheet {
-            Ok(sheet) => sheets.push(sheet),
+        match catalog.model(&self.name) {
+            Ok(entry) => shown.push((model(&entry), document::model(&entry))),
             Err(error) => errors.push(error),
+        }
+        match catalog.device(&self.name) {
+            Ok(entry) => shown.push((device(&entry), document::device(&entry)?)),
+            Err(error) => errors.push(error),
+        }
+        match catalog.calibration(&self.name) {
+            Ok(entry) => shown.push((
+                calibration::sheet(&catalog, &entry),
+                calibration::json(&catalog, &entry)?,
+            )),
+            Err(error) => errors.push(error),
+        }
+        let mut like = Vec::new();
+        match self.name.parse::<Precision>() {
+            Ok(precision) => {
+                let mut document = document::precision(precision);
+                document["kind"] = json!("precision");
+                shown.push((describe(precision), document));
+            }
+            Err(error) => like.extend(error.nearest),
+        }
+        if shown.is_empty() {
+            return Err(nothing(&self.name, errors, &like));
+        }
+        let (sheets, documents): (Vec<Sheet>, Vec<Value>) = shown.into_iter().unzip();
+        let text = match self.format.setting() {
+            Some(setting) => {
+                let texts: Vec<String> = sheets.iter().map(|sheet| sheet.set(setting)).collect();
+                texts.join("\n")
+            }
+            None if self.format == Format::Csv => csv(&documents),
+            None => format!("{:#}\n", json!({"schema": SCHEMA, "entries": documents})),
         };
-        keep(catalog.model(&self.name).map(|entry| model(&entry)));
-        keep(catalog.device(&self.name).map(|entry| device(&entry)));
-        keep(
-            catalog
-                .calibration(&self.name)
-                .map(|entry| calibration::sheet(&catalog, &entry)),
-        );
-        if let Ok(precision) = self.name.parse() {
-            sheets.push(describe(precision));
-        }
-        if sheets.is_empty() {
-            return Err(nothing(&self.name, errors));
-        }
-        let texts: Vec<String> = sheets.iter().map(|sheet| sheet.set(self.format.into())).collect();
-        sink::write(&texts.join("\n"), self.output.as_deref())
+        sink::write(&text, self.output.as_deref())
     }
 }
 
@@ -70,7 +93,7 @@ struct Unknown {
     name: String,
 }
 
-fn nothing(name: &str, errors: Vec<CatalogError>) -> Failure {
+fn nothing(name: &str, errors: Vec<CatalogError>, precisions: &[&str]) -> Failure {
     let mut nearest = Vec::new();
     for error in errors {
         match error {
@@ -80,12 +103,13 @@ fn nothing(name: &str, errors: Vec<CatalogError>) -> Failure {
             error => return error.into(),
         }
     }
+    nearest.extend(precisions.iter().map(|&name| name.to_owned()));
     let failure = Failure::new(Unknown { name: name.to_owned() });
     if name.ends_with(".toml") {
         return failure.hint("a .toml is shown as what it is: name it where a model, a device or a calibration is expected to see what is wrong");
     }
     match nearest.is_empty() {
-        true => failure.hint("`edgeprof list models` and `edgeprof list hardware` show those there are"),
+        true => failure.hint("`edgeprof list` shows the models, hardware, precisions and calibrations there are"),
         false => failure.hint(format!(
             "did you mean {}?",
             nearest
@@ -97,11 +121,28 @@ fn nothing(name: &str, errors: Vec<CatalogError>) -> Failure {
     }
 }
 
+/// The file of a model, where it has one of the catalogue's form.
+fn model_file(entry: &Entry<Model>) -> Option<ModelFile> {
+    let text = entry.origin.text().ok()?;
+    ModelFile::parse(&text).ok()
+}
+
+/// Every precision that a model can be stored in, with its sums.
+fn stored_in(model: &Model) -> impl Iterator<Item = (Precision, ModelSums)> {
+    let stored = model
+        .tensors
+        .iter()
+        .all(|tensor| tensor.stored.is_some())
+        .then_some(Precision::Stored);
+    let all = stored.into_iter().chain(Mix::ALL.iter().copied().map(Precision::Mix));
+    all.filter_map(|precision| Some((precision, ModelSums::of(model, precision).ok()?)))
+}
+
 fn model(entry: &Arc<Entry<Model>>) -> Sheet {
     let model: &Model = entry;
     let mut sheet = Sheet::default();
     sheet.heading(&model.name, format!(" ({}), model, {}", model.id, entry.origin));
-    let file = entry.origin.text().ok().and_then(|text| ModelFile::parse(&text).ok());
+    let file = model_file(entry);
     let mut grid = Grid::new([("", Align::Left), ("", Align::Left)]);
     let mut row = |name: &str, value: String| grid.row([name.to_owned(), value]);
     row("architecture", model.architecture.clone());
@@ -200,20 +241,12 @@ fn sizes(model: &Model) -> Grid {
         ("", Align::Right),
         ("bits per weight", Align::Right),
     ]);
-    let stored = model
-        .tensors
-        .iter()
-        .all(|tensor| tensor.stored.is_some())
-        .then_some(Precision::Stored);
-    for precision in stored.into_iter().chain(Mix::ALL.iter().copied().map(Precision::Mix)) {
-        let Ok(sums) = ModelSums::of(model, precision) else {
-            continue;
-        };
+    for (precision, sums) in stored_in(model) {
         grid.row([
             precision.to_string(),
             number::count(sums.weight_bytes as f64),
             number::bytes(sums.weight_bytes as f64),
-            format!("{:.2}", 8.0 * sums.weight_bytes as f64 / sums.parameters.max(1) as f64),
+            format!("{:.2}", document::bits_per_weight(&sums)),
         ]);
     }
     grid
