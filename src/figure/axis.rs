@@ -277,11 +277,16 @@ impl Axis {
         let (low, high) = (self.low / factor, self.high / factor);
         let rough = (high - low) / most as f64;
         let power = 10_f64.powf(rough.log10().floor());
-        let whole_only = self.unit == Unit::Count || matches!(self.unit, Unit::Plain(_));
+        // Years and percents have parts, threads and tokens have none.
+        let whole_only = match self.unit {
+            Unit::Count => true,
+            Unit::Plain(_) => rough > 0.4,
+            Unit::Bytes | Unit::Si(_) => false,
+        };
         let step = [1.0, 2.0, 2.5, 5.0, 10.0]
             .iter()
             .map(|step| step * power)
-            .find(|&step| step >= rough * 0.999 && !(whole_only && step.fract() != 0.0 && rough > 0.4))
+            .find(|&step| step >= rough * 0.999 && !(whole_only && step.fract() != 0.0))
             .unwrap_or(10.0 * power);
         let decimals = decimals(step);
         let first = (low / step - 1e-9).ceil();
@@ -447,6 +452,7 @@ mod tests {
         assert_eq!(labels(&axis, 5), ["512", "2048", "8192", "32768", "131072"]);
         let axis = Axis::counts("threads", Unit::Count, &[1.0, 2.0, 3.0, 4.0]);
         assert_eq!(labels(&axis, 5), ["1", "2", "3", "4"]);
+        assert_eq!(labels(&axis, 10), ["1", "2", "3", "4"]);
         let axis = Axis::counts("depth", Unit::Plain("tokens"), &[0.0, 4096.0]);
         assert_eq!(labels(&axis, 5), ["0", "1000", "2000", "3000", "4000"]);
     }

@@ -93,7 +93,7 @@ pub fn figure(cases: &[Case]) -> Result<Figure, FigureError> {
         }
         match years(case) {
             Some(after) => rules.push((
-                of_case(&format!("the same after {} years", significant(after, 3))),
+                of_case(&format!("break-even after {} years", significant(after, 3))),
                 after,
             )),
             None => left_out.push(format!("{}: {dearer} saves no energy costs and never pays", case.name)),

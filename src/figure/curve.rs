@@ -3,9 +3,10 @@
 
 use super::axis::{Axis, Unit};
 use super::chart::lines::{Lines, Rule, Series, Spot, rule_stroke};
+use super::frame::{Entry, Sample};
 use super::metric::Metric;
-use super::names::{apart, distinct};
-use super::palette::{MOST_SERIES, look};
+use super::names::{Halves, apart, distinct, halved};
+use super::palette::{Colour, Look, MOST_SERIES, look};
 use super::{Chart, Column, Figure, FigureError, Table, Value};
 use crate::output::Record;
 
@@ -63,6 +64,38 @@ impl Varied {
     }
 }
 
+/// Lines beyond which the legend names what they differ in, not each of them.
+const MANY: usize = 6;
+/// The most halves of names that markers and colours, and dashes and their fillings, tell apart.
+const MOST_HALVES: (usize, usize) = (8, 4);
+
+/// Marker and colour say the first half of a name, dashes and the marker's filling the second.
+fn look_of((first, second): (usize, usize)) -> Look {
+    Look {
+        filled: second.is_multiple_of(2),
+        dash: look(second).dash,
+        ..look(first)
+    }
+}
+
+/// What markers and colours say, then what dashes and fillings do.
+fn legend(halves: &Halves) -> Vec<Entry> {
+    let first = halves.first.iter().enumerate().map(|(at, name)| {
+        let look = look(at);
+        let (line, marker) = (false, true);
+        (Sample::Line { look, line, marker }, name.clone())
+    });
+    let second = halves.second.iter().enumerate().map(|(at, name)| {
+        let look = Look {
+            colour: Colour::BLACK,
+            ..look_of((0, at))
+        };
+        let (line, marker) = (true, true);
+        (Sample::Line { look, line, marker }, name.clone())
+    });
+    first.chain(second).collect()
+}
+
 /// Height over width of the plot.
 const ASPECT: f64 = 0.62;
 
@@ -102,7 +135,9 @@ pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Fig
     if drawn.is_empty() {
         return Err(FigureError::none(left_out));
     }
-    let names = apart(&drawn.iter().map(|(record, _)| *record).collect::<Vec<_>>());
+    let of_lines: Vec<&Record> = drawn.iter().map(|(record, _)| *record).collect();
+    let names = apart(&of_lines);
+    let halves = halved(&of_lines, MANY, MOST_HALVES);
     let order = distinct(names.iter().map(String::as_str));
     FigureError::at_most("lines", order.len(), MOST_SERIES)?;
     let series: Vec<Series> = order
@@ -116,9 +151,14 @@ pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Fig
                 .map(|((_, spot), _)| spot.clone())
                 .collect();
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
+            let halves = halves.as_ref().zip(names.iter().position(|of| of == name));
             Series {
-                name: name.to_owned(),
-                look: look(number),
+                name: if halves.is_some() {
+                    String::new()
+                } else {
+                    name.to_owned()
+                },
+                look: halves.map_or_else(|| look(number), |(halves, at)| look_of(halves.of[at])),
                 joined: true,
                 points,
             }
@@ -153,7 +193,7 @@ pub fn figure(varied: Varied, metric: &Metric, records: &[Record]) -> Result<Fig
             y: Axis::over(title, unit, &ys),
             rules,
             series,
-            notes: Vec::new(),
+            notes: halves.map_or_else(Vec::new, |halves| legend(&halves)),
             aspect: ASPECT,
         }),
         left_out,

@@ -54,21 +54,62 @@ pub enum Sample {
 /// An entry of a legend.
 pub type Entry = (Sample, String);
 
-/// A legend set in columns.
-struct Legend {
-    /// Sample and lines of each entry.
-    entries: Vec<(Sample, Vec<String>)>,
+/// A sample and the lines of its text.
+type Broken = (Sample, Vec<String>);
+
+/// Whether two entries are of one kind: bars and lines, markers, references, numbers.
+fn alike((a, _): &Broken, (b, _): &Broken) -> bool {
+    let kind = |sample: &Sample| match sample {
+        Sample::Bar(..) | Sample::Line { line: true, .. } => 0,
+        Sample::Line { line: false, .. } => 1,
+        Sample::Rule(_) | Sample::Cross => 2,
+        Sample::Text(_) => 3,
+    };
+    kind(a) == kind(b)
+}
+
+/// A legend: grids, one below the other.
+struct Legend(Vec<Grid>);
+
+impl Legend {
+    /// A grid for each kind of entry, so that a long one of another kind widens no column; one for all where that saves lines.
+    fn new(entries: Vec<Entry>, width: f64) -> Self {
+        let room = width - SAMPLE.0 - GAP;
+        let entries: Vec<Broken> = entries
+            .into_iter()
+            .map(|(sample, text)| (sample, wrap(&text, TEXT_SIZE, room)))
+            .collect();
+        let apart = entries.chunk_by(alike).map(|kind| Grid::new(kind.to_vec(), width));
+        let apart = Self(apart.collect());
+        let together = Self(vec![Grid::new(entries, width)]);
+        if together.height() < apart.height() {
+            together
+        } else {
+            apart
+        }
+    }
+
+    fn height(&self) -> f64 {
+        self.0.iter().map(Grid::height).sum()
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, left: f64, mut top: f64) {
+        for grid in &self.0 {
+            grid.draw(canvas, left, top);
+            top += grid.height();
+        }
+    }
+}
+
+/// Entries set in columns.
+struct Grid {
+    entries: Vec<Broken>,
     /// Width of each column with the gap behind it.
     columns: Vec<f64>,
 }
 
-impl Legend {
-    fn new(entries: Vec<Entry>, width: f64) -> Self {
-        let room = width - SAMPLE.0 - GAP;
-        let entries: Vec<(Sample, Vec<String>)> = entries
-            .into_iter()
-            .map(|(sample, text)| (sample, wrap(&text, TEXT_SIZE, room)))
-            .collect();
+impl Grid {
+    fn new(entries: Vec<Broken>, width: f64) -> Self {
         let widths: Vec<f64> = entries
             .iter()
             .map(|(_, lines)| {
@@ -86,11 +127,11 @@ impl Legend {
     }
 
     /// Entries of each row.
-    fn rows(&self) -> impl Iterator<Item = &[(Sample, Vec<String>)]> {
+    fn rows(&self) -> impl Iterator<Item = &[Broken]> {
         self.entries.chunks(self.columns.len().max(1))
     }
 
-    fn row_height(row: &[(Sample, Vec<String>)]) -> f64 {
+    fn row_height(row: &[Broken]) -> f64 {
         let lines = row.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
         lines as f64 * LINE + 1.5
     }
@@ -208,7 +249,7 @@ impl Frame {
             .map_or_else(Vec::new, |title| wrap(title, TITLE_SIZE, inner));
         let legend = Legend::new(legend, inner);
         let mut top = EDGE + title.len() as f64 * TITLE_SIZE * LEADING + legend.height();
-        if !legend.entries.is_empty() {
+        if legend.height() > 0.0 {
             top += GAP;
         }
         top += margins.above.max(TEXT_SIZE / 2.0);
@@ -247,9 +288,10 @@ impl Frame {
     }
 }
 
-/// Ticks of an upright axis of this length.
+/// Ticks of an upright axis of this length. Those of a logarithmic one stand at unequal distances; closer, 2 and 5 are written too.
 fn upright_ticks(axis: &Axis, length: f64) -> Vec<Tick> {
-    axis.ticks((length / (2.2 * LINE)) as usize)
+    let apart = if axis.is_logarithmic() { 1.6 } else { 2.2 };
+    axis.ticks((length / (apart * LINE)) as usize)
 }
 
 /// Ticks of a level axis of this length: as many as leave room between their labels.
@@ -370,14 +412,32 @@ mod tests {
         Legend::new(entries, width)
     }
 
+    fn columns_of(legend: &Legend) -> Vec<usize> {
+        legend.0.iter().map(|grid| grid.columns.len()).collect()
+    }
+
     #[test]
     fn one_long_entry_leaves_the_others_their_columns() {
         let long = "deepseek-r1-distill-qwen-1.5b";
         let texts = ["a", "b", "c", long, "e", "f", "g", "h"];
         let needed =
             3.0 * (SAMPLE.0 + GAP) + text_width(long, TEXT_SIZE) + 2.0 * (text_width("c", TEXT_SIZE) + COLUMN_GAP);
-        assert_eq!(legend(&texts, needed + 5.0).columns.len(), 3);
-        assert_eq!(legend(&texts, 80.0).columns.len(), 1, "its lines are broken");
+        assert_eq!(columns_of(&legend(&texts, needed + 5.0)), [3]);
+        assert_eq!(columns_of(&legend(&texts, 80.0)), [1], "its lines are broken");
         assert_eq!(legend(&[], 80.0).height(), 0.0);
+    }
+
+    #[test]
+    fn kinds_of_entries_have_columns_of_their_own_where_that_takes_no_more_lines() {
+        let texts = |width| {
+            let bar = Sample::Bar(Colour::BLACK, Hatch::Plain);
+            let mut entries: Vec<Entry> = ["q8_0", "q6_k", "q4_0"]
+                .map(|name| (bar.clone(), name.to_owned()))
+                .into();
+            entries.push((Sample::Rule(AXIS), "what the device leaves to users".to_owned()));
+            columns_of(&Legend::new(entries, width))
+        };
+        assert_eq!(texts(220.0), [3, 1]);
+        assert_eq!(texts(500.0), [4]);
     }
 }

@@ -205,6 +205,16 @@ impl Metric {
         })
     }
 
+    /// As a bar: where it has none because it does not fit, one of no height that is crossed out.
+    #[must_use]
+    pub(super) fn bar(&self, record: &Record) -> Option<Estimate> {
+        let crossed = Estimate {
+            crossed: true,
+            ..Estimate::exact(0.0)
+        };
+        self.of(record).or_else(|| (!record.fits).then_some(crossed))
+    }
+
     /// Whether it is a size, which a model has on a device that has no room for it too.
     fn is_size(&self) -> bool {
         self.unit == Unit::Bytes || self.key == "parameters"

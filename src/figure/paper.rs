@@ -4,7 +4,7 @@
 use super::axis::Axis;
 use super::chart::bars::{Bars, Group, Panel};
 use super::metric::Metric;
-use super::names::distinct;
+use super::names::{distinct, namespace, short};
 use super::palette::MOST_SERIES;
 use super::{Chart, Column, Figure, FigureError, Table};
 use crate::output::Record;
@@ -57,6 +57,7 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
         return Err(FigureError::none(left_out));
     }
     let axis = Axis::bars(title, unit, &values);
+    let whose = namespace(records);
     let panels = distinct(records.iter().map(panel_of));
     let models = distinct(records.iter().map(|record| record.model.as_str()));
     let one_panel = panels.len() == 1;
@@ -67,14 +68,14 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
             let groups = models
                 .iter()
                 .map(|&model| Group {
-                    name: model.to_owned(),
+                    name: short(model, whose).to_owned(),
                     bars: precisions
                         .iter()
                         .map(|&precision| {
                             of_panel
                                 .iter()
                                 .find(|record| record.model == model && record.precision == precision)
-                                .and_then(|record| metric.of(record))
+                                .and_then(|record| metric.bar(record))
                         })
                         .collect(),
                 })
@@ -83,7 +84,11 @@ pub fn figure(metric: &Metric, records: &[Record]) -> Result<Figure, FigureError
                 .then(|| of_panel.first().map(|record| record.capacity_bytes as f64))
                 .flatten();
             Panel {
-                name: if one_panel { String::new() } else { name },
+                name: if one_panel {
+                    String::new()
+                } else {
+                    short(&name, whose).to_owned()
+                },
                 groups,
                 limit,
             }

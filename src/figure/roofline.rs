@@ -198,8 +198,8 @@ pub fn figure(standings: &[Standing]) -> Result<Figure, FigureError> {
 struct Roof {
     device: String,
     bandwidth: f64,
-    /// The highest first.
-    peaks: Vec<(&'static str, f64)>,
+    /// The highest first, each once.
+    peaks: Vec<(String, f64)>,
 }
 
 impl Roof {
@@ -216,7 +216,8 @@ impl Roof {
     fn lines(&self, x: &Axis) -> Vec<Vec<(f64, f64)>> {
         let peaks = self.peaks.iter().enumerate();
         peaks
-            .map(|(at, &(_, peak))| {
+            .map(|(at, (_, peak))| {
+                let peak = *peak;
                 let flat = [(peak / self.bandwidth, peak), (x.high(), peak)];
                 let slope = (x.low(), x.low() * self.bandwidth);
                 if at == 0 {
@@ -227,6 +228,19 @@ impl Roof {
             })
             .collect()
     }
+}
+
+/// The peaks, the highest first; those of one height (but for rounding) under both their names.
+fn merged(mut peaks: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    peaks.sort_by(|a, b| b.1.total_cmp(&a.1));
+    peaks.dedup_by(|next, kept| {
+        let same = next.1 > 0.999 * kept.1;
+        if same {
+            kept.0 = format!("{} and {}", kept.0, next.0);
+        }
+        same
+    });
+    peaks
 }
 
 /// The roofline of each device.
@@ -249,11 +263,27 @@ fn roofs(standings: &[&Standing]) -> Vec<Roof> {
             });
             roofs.len() - 1
         });
-        roofs[at].peaks.extend(&standing.peaks);
+        let peaks = standing.peaks.iter();
+        roofs[at]
+            .peaks
+            .extend(peaks.map(|&(arithmetic, peak)| (arithmetic.to_owned(), peak)));
     }
     for roof in &mut roofs {
-        roof.peaks = distinct(std::mem::take(&mut roof.peaks));
-        roof.peaks.sort_by(|a, b| b.1.total_cmp(&a.1));
+        roof.peaks = merged(distinct(std::mem::take(&mut roof.peaks)));
     }
     roofs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merged;
+
+    #[test]
+    fn peaks_of_one_height_are_one_line() {
+        let peaks = [("cores", 2.0), ("int8", 8.0), ("fp16", 1.9999)].map(|(name, peak)| (name.to_owned(), peak));
+        assert_eq!(
+            merged(peaks.into()),
+            [("int8".to_owned(), 8.0), ("cores and fp16".to_owned(), 2.0)]
+        );
+    }
 }

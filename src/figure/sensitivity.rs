@@ -12,7 +12,7 @@ use crate::perf::sensitivity::{Change, Sensitivity, Swing};
 /// The most bars.
 const MOST: usize = 14;
 /// Share of the widest bar below which a bar is not seen.
-const SEEN: f64 = 0.005;
+const SEEN: f64 = 0.02;
 
 /// What a change is called.
 const fn called(change: Change) -> &'static str {
@@ -60,7 +60,7 @@ pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Re
             let entry = changes.iter().position(|&change| change == swing.change).unwrap_or(0);
             values.extend([swing.low, swing.high]);
             rows.push(Row {
-                name: swing.name.clone(),
+                name: readable(&swing.name),
                 segments: vec![
                     (entry, sensitivity.base, swing.low),
                     (entry, sensitivity.base, swing.high),
@@ -93,6 +93,14 @@ pub fn figure(metric: &Metric, record: &Record, sensitivity: &Sensitivity) -> Re
         }),
         left_out,
     })
+}
+
+/// A factor's key as text: `decode: compute q4_0` for `decode.compute.q4_0`.
+fn readable(key: &str) -> String {
+    match key.split_once('.') {
+        Some((phase, rest)) => format!("{phase}: {}", rest.replace('.', " ")),
+        None => key.replace('-', " "),
+    }
 }
 
 fn number(value: f64, unit: Unit) -> String {

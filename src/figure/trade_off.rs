@@ -116,7 +116,15 @@ pub fn figure(x: &Metric, y: &Metric, records: &[Record]) -> Result<Figure, Figu
         .take(MOST_NUMBERED)
         .enumerate()
         .filter(|(_, at)| !names[**at].is_empty())
-        .map(|(number, &at)| (Sample::Text((number + 1).to_string()), names[at].clone()))
+        .map(|(number, &at)| {
+            let name = &names[at];
+            let text = if front.len() == 1 {
+                format!("best in both: {name}")
+            } else {
+                name.clone()
+            };
+            (Sample::Text((number + 1).to_string()), text)
+        })
         .collect();
     let xs: Vec<f64> = drawn.iter().map(|(_, x, _)| x.value).collect();
     let on_front = |at: usize| front.contains(&at);

@@ -117,6 +117,10 @@ const ONE: &str = "--model tinyllama --hw pi5 --prec int4";
 
 /// Eight series with long names.
 const EIGHT: &str = "--model tinyllama,deepseek-r1-distill-qwen-1.5b --hw pi5,orin-nano-super --prec q8_0,q4_k_m";
+/// Twelve series.
+const TWELVE: &str = "--model tinyllama,llama-3.2-1b,gemma-3-1b --hw pi5,orin-nano-super --prec q8_0,q4_0";
+/// A cloud of a dozen models.
+const CLOUD: &str = "--model smollm2-135m,smollm2-360m,lfm2-350m,qwen2.5-0.5b,qwen3-0.6b,gemma-3-1b,llama-3.2-1b,tinyllama,qwen2.5-1.5b,qwen3-1.7b,llama-3.2-3b,phi-3.5-mini --hw pi5 --prec q8_0,q4_k_m,q4_0";
 const PAPER: &str = "--model edgeprofiler-tinyllama,edgeprofiler-deepseek-r1-1.5b --hw edgeprofiler-pi4,edgeprofiler-jetson --prec fp32,int8 --formulas edgeprofiler";
 /// From a model of 23 million parameters on a data centre's GPU to one of 70 milliards on a Raspberry Pi.
 const HUGE_SPAN: &str =
@@ -164,6 +168,7 @@ const CASES: &[(&str, &[&str])] = &[
             SMALL,
             "--model tinyllama,gemma-3-1b,llama-3.2-3b --hw pi4,pi5,m2 --prec f16,q8_0,q6_k,q4_k_m,q4_0 --x weight_bytes --y energy_j_per_token",
             "--model tinyllama,llama-3.2-3b --hw pi5 --prec f16,q8_0,q4_0 --x parameters",
+            CLOUD,
         ],
     ),
     (
@@ -175,7 +180,7 @@ const CASES: &[(&str, &[&str])] = &[
             "--model tinyllama --hw pi5 --over 1,100000",
         ],
     ),
-    ("prompt", &[ONE, EIGHT, "--model tinyllama --hw pi5 --y ttft_s"]),
+    ("prompt", &[ONE, EIGHT, TWELVE, "--model tinyllama --hw pi5 --y ttft_s"]),
     (
         "threads",
         &[ONE, "--model tinyllama,llama-3.2-1b --hw pi4,pi5 --prec q8_0,q4_0"],
@@ -236,6 +241,71 @@ fn every_figures_data_are_as_before() {
         let input = inputs[0].replace(ONE, &made_up).replace("DATA", DATA);
         let data = plot(&format!("{figure} {input} --format csv"));
         insta::assert_snapshot!(format!("data_of_{figure}"), data);
+    }
+}
+
+/// The texts of a drawing.
+fn texts(arguments: &str) -> Vec<String> {
+    let svg = plot(arguments);
+    let document = Document::parse(&svg).unwrap();
+    let texts = document.descendants().filter(|node| node.has_tag_name("text"));
+    texts.map(|node| node.text().unwrap().trim().to_owned()).collect()
+}
+
+#[test]
+fn legends_of_many_lines_name_each_half_once() {
+    let texts = texts(&format!("depth {TWELVE}"));
+    for half in [
+        "tinyllama",
+        "llama-3.2-1b",
+        "gemma-3-1b",
+        "pi5, q8_0",
+        "orin-nano-super, q4_0",
+    ] {
+        assert_eq!(
+            texts.iter().filter(|text| *text == half).count(),
+            1,
+            "{half} in {texts:?}"
+        );
+    }
+    assert!(!texts.iter().any(|text| text.contains("tinyllama, ")), "{texts:?}");
+}
+
+#[test]
+fn what_all_names_begin_with_is_left_out_of_the_drawing_and_stands_in_the_data() {
+    let texts = texts(&format!("memory {PAPER}"));
+    for name in ["tinyllama", "pi4", "jetson"] {
+        assert!(texts.iter().any(|text| text == name), "{name} in {texts:?}");
+    }
+    assert!(!texts.iter().any(|text| text.contains("edgeprofiler")), "{texts:?}");
+    assert!(plot(&format!("memory {PAPER} --format csv")).contains("edgeprofiler-tinyllama,edgeprofiler-pi4"));
+}
+
+#[test]
+fn the_legend_is_lower_than_the_plot() {
+    for arguments in [
+        format!("trade-off {CLOUD}"),
+        format!("depth {TWELVE}"),
+        format!("roofline {EIGHT}"),
+    ] {
+        let svg = plot(&arguments);
+        let document = Document::parse(&svg).unwrap();
+        let root = document.root_element();
+        let size: Vec<f64> = root
+            .attribute("viewBox")
+            .unwrap()
+            .split(' ')
+            .map(|end| end.parse().unwrap())
+            .collect();
+        // The first line of the upright grid begins where the legend ends.
+        let upright = |node: &Node<'_, '_>| node.has_tag_name("line") && node.attribute("x1") == node.attribute("x2");
+        let tops = document.descendants().filter(upright).map(|node| attribute(node, "y1"));
+        let top = tops.fold(f64::INFINITY, f64::min);
+        assert!(
+            top < 0.5 * size[3],
+            "{arguments}: the plot begins at {top} of {}",
+            size[3]
+        );
     }
 }
 

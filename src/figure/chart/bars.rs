@@ -260,7 +260,9 @@ impl Bars {
                 }
             }
             if estimate.crossed {
-                canvas.cross((left + bar / 2.0, top), (bar / 2.0).min(frame::CROSS));
+                // What has no height is crossed out above the axis.
+                let radius = (bar / 2.0).min(frame::CROSS);
+                canvas.cross((left + bar / 2.0, top.min(area.bottom - radius - 1.5)), radius);
             }
         }
     }
