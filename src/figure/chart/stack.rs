@@ -30,7 +30,7 @@ pub struct Row {
     pub segments: Vec<(usize, f64, f64)>,
     /// Ends of an interval.
     pub interval: Option<[f64; 2]>,
-    /// Whether it is crossed out, as what does not fit in memory ([`CROSSED`](super::CROSSED)).
+    /// Whether it is crossed out, as what does not fit in memory ([`CROSSED`]).
     pub crossed: bool,
 }
 
