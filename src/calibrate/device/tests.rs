@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::calibrate::bench::Own;
 use crate::calibrate::measurement::{Engine, Measurement, Measurements};
+use crate::calibrate::plan::Shape;
 use crate::calibration::{FactorId, MeasuredPower, PowerFactors};
 use crate::catalog::{Catalog, Choice};
 use crate::device::{BackendKind, Rail};
@@ -9,6 +11,8 @@ use crate::units::Watts;
 
 const MEMORY: f64 = 0.61;
 const Q4_PREFILL: f64 = 0.21;
+/// Of which next to all time is fixed costs.
+const PROBE: Shape = Shape::operations(32);
 
 fn measurement(model: &str, precision: &str, phase: Phase, depth: u64) -> Measurement {
     Measurement {
@@ -66,8 +70,13 @@ fn truth() -> Calibration {
 
 /// The rates that the law gives for `truth`.
 fn bench(rows: Vec<Measurement>, truth: &Calibration) -> Bench {
-    let mut bench = Bench::new(
+    let own = Own {
+        models: [PROBE.model().unwrap()].map(|probe| (probe.id.clone(), probe)).into(),
+        device: None,
+    };
+    let mut bench = Bench::with(
         &Catalog::builtin(),
+        &own,
         Measurements {
             kept: rows,
             left_out: Vec::new(),
@@ -272,6 +281,51 @@ fn no_cost_rests_on_one_point() {
         .calibration
         .factor(FactorId::Compute(Phase::Prefill, BlockType::Q4_0));
     assert!((q4 / Q4_PREFILL).ln().abs() < 0.25, "{q4}");
+}
+
+#[test]
+fn a_lower_cost_may_rest_on_one_point() {
+    let operation = FactorId::Operation(Phase::Decode);
+    let of_class = class().factor(operation);
+    let mut quick = truth();
+    quick.set_factor(operation, of_class / 5.0);
+    let probe = PROBE.id();
+    let rows = [probe.as_str(), "tinyllama"].map(|model| measurement(model, "q8_0", Phase::Decode, 0));
+    let found = calibrated(&bench(rows.to_vec(), &quick));
+    assert!(found.fit.on_one_point.is_empty(), "{:?}", found.fit.on_one_point);
+    let value = found.fit.calibration.factor(operation);
+    assert!(value < of_class / 2.5, "{value} of {of_class}");
+}
+
+#[test]
+fn agreeing_points_outweigh_a_class_that_is_far_off() {
+    // Three of the class's standard deviations and more away.
+    let factor = FactorId::Compute(Phase::Prefill, BlockType::F16);
+    let class = class().factor(factor);
+    let mut other = truth();
+    other.set_factor(factor, (2.8 * class).min(0.9));
+    let rows = [256, 512].map(|tokens| Measurement {
+        tokens,
+        ..measurement("tinyllama", "f16", Phase::Prefill, 0)
+    });
+    let bench = bench(rows.to_vec(), &other);
+    let found = calibrated(&bench);
+    for row in &bench.rows {
+        let error = row.point().unwrap().log_error(&found.fit.calibration);
+        assert!(error.abs() < 0.1, "{error}");
+    }
+}
+
+#[test]
+fn what_attends_most_of_its_time_is_no_measure_of_errors() {
+    let class = class();
+    let share = |model: &str, phase: Phase, depth: u64| {
+        let bench = bench(vec![measurement(model, "q8_0", phase, depth)], &class);
+        bench.rows[0].point().unwrap().share_of_weights(&class)
+    };
+    assert!(share("tinyllama", Phase::Decode, 0) > LEAST_SHARE_OF_WEIGHTS);
+    assert!(share("tinyllama", Phase::Prefill, 0) > LEAST_SHARE_OF_WEIGHTS);
+    assert!(share("smollm2-135m", Phase::Decode, 8192) < LEAST_SHARE_OF_WEIGHTS);
 }
 
 #[test]
