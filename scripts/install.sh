@@ -89,12 +89,18 @@ elif command -v apt-get >/dev/null; then
     elif ! command -v cc >/dev/null; then
         set -- "$@" gcc libc6-dev
     fi
-    [ "$gpu" != vulkan ] || set -- "$@" libvulkan-dev glslc spirv-headers
+    # LunarG's SDK brings its own.
+    [ "$gpu" != vulkan ] || [ -n "${VULKAN_SDK:-}" ] || set -- "$@" libvulkan-dev glslc spirv-headers
     debian_packages "$@"
 else
     for tool in cc ${llama:+cmake c++ make}; do
         command -v "$tool" >/dev/null || fail "$tool is missing" "install a C and C++ compiler, cmake, make and libclang with your system's package manager"
     done
+fi
+
+# Debian 12's and Ubuntu 22.04's are too old for llama.cpp, which would fail after many minutes.
+if [ "$gpu" = vulkan ] && ! grep -q VK_EXT_layer_settings "${VULKAN_SDK:-/usr}/include/vulkan/vulkan_core.h" 2>/dev/null; then
+    fail "the headers of Vulkan are older than 1.3.272" "install LunarG's SDK (https://vulkan.lunarg.com/sdk/home) and set VULKAN_SDK, or take Debian 13 or Ubuntu 24.04"
 fi
 
 if [ "$gpu" = cuda ]; then

@@ -42,19 +42,16 @@ impl InProcess {
     /// [`MeasureError::NoGpu`] if the build knows no such backend or finds no device of it, [`MeasureError::Kernels`] if the kernels are
     /// another CPU's, [`MeasureError::Start`] if llama.cpp does not start.
     pub fn start(on: BackendKind) -> Result<Self, MeasureError> {
-        let mut engine = Self::start_unchecked()?;
-        if on != BackendKind::Cpu {
-            engine.gpu = Some(Gpu::find(on).ok_or(MeasureError::NoGpu { backend: on })?);
-        }
+        let engine = Self::start_unchecked(on)?;
         engine.kernels.check()?;
         Ok(engine)
     }
 
-    /// As [`InProcess::start`] on the CPU, whatever the kernels: for tests that check what is done, not how fast.
+    /// As [`InProcess::start`], whatever the kernels: for tests that check what is done, not how fast.
     ///
     /// # Errors
-    /// [`MeasureError::Start`] if llama.cpp does not start.
-    pub fn start_unchecked() -> Result<Self, MeasureError> {
+    /// [`MeasureError::NoGpu`] and [`MeasureError::Start`] as there.
+    pub fn start_unchecked(on: BackendKind) -> Result<Self, MeasureError> {
         static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
         let backend = BACKEND.get_or_init(|| {
             #[cfg(feature = "llama-portable")]
@@ -69,7 +66,10 @@ impl InProcess {
         Ok(Self {
             backend,
             kernels: Kernels::parse(&ffi::system_info()),
-            gpu: None,
+            gpu: match on {
+                BackendKind::Cpu => None,
+                gpu => Some(Gpu::find(gpu).ok_or(MeasureError::NoGpu { backend: gpu })?),
+            },
         })
     }
 
