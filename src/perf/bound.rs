@@ -16,12 +16,7 @@ pub enum Bound {
 
 impl Bound {
     pub(super) fn of(totals: &Totals) -> Option<Self> {
-        let Totals {
-            compute_s,
-            memory_s,
-            overhead_s,
-            ..
-        } = *totals;
+        let (compute_s, memory_s, overhead_s) = (totals.compute_s(), totals.memory_s(), totals.overhead_s);
         let most = compute_s.max(memory_s).max(overhead_s);
         if most <= 0.0 {
             None

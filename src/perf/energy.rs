@@ -94,7 +94,7 @@ impl Draw {
     #[inline]
     pub fn energy(&self, totals: &Totals) -> Energy {
         let seconds = totals.seconds();
-        let (compute, memory) = (self.compute * totals.compute_s, self.memory * totals.memory_s);
+        let (compute, memory) = (self.compute * totals.compute_s(), self.memory * totals.memory_s());
         let (added, most) = (compute + memory, (self.most - self.standing) * seconds);
         let within = if added > most { most / added } else { 1.0 };
         Energy {
@@ -108,13 +108,20 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::perf::latency::Kernels;
 
     /// 2 s of arithmetic and 3 s of streaming, 1 s of them at once, and 1 s of fixed costs: 5 s.
     const TOTALS: Totals = Totals {
         flops: 0.0,
         bytes: 0.0,
-        compute_s: 2.0,
-        memory_s: 3.0,
+        matrices: Kernels {
+            arithmetic_s: 1.5,
+            stream_s: 3.0,
+        },
+        attention: Kernels {
+            arithmetic_s: 0.5,
+            stream_s: 0.0,
+        },
         overhead_s: 1.0,
         hidden_s: 1.0,
     };

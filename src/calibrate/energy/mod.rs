@@ -219,8 +219,8 @@ impl Point {
             watts,
             parts: [
                 standing,
-                compute * totals.compute_s / seconds,
-                memory * totals.memory_s / seconds,
+                compute * totals.compute_s() / seconds,
+                memory * totals.memory_s() / seconds,
             ],
             rates: [totals.flops / seconds, totals.bytes / seconds],
             most,

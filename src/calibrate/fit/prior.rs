@@ -71,7 +71,7 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
             mean: 2e-6,
             root: 0.7,
             class: 0.5,
-            device: 0.3,
+            device: 0.15,
         },
         FactorId::Pass(Phase::Prefill) => Prior {
             mean: 1e-3,

@@ -75,7 +75,7 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
         }
         let made_of = match terms.overlap() {
             Overlap::None => "the sum of",
-            Overlap::Partial => "√(reading² + arithmetic²) + fixed costs, of",
+            Overlap::Partial => "√(reading² + multiplying²) + √(cache² + attending²) + fixed costs, of",
         };
         line!(text, "{TITLE}{title}: {} = {made_of}{TITLE:#}", number::seconds(total));
         let mut grid = Grid::new([

@@ -31,6 +31,9 @@ impl Unit {
 /// blocks no slower, since they issue as many instructions.
 const OPERATIONS_PER_CYCLE: f64 = 256.0;
 
+/// Clock at which the fixed costs of a GPU are stated, Hz: what begins and ends a kernel takes cycles.
+const COST_CLOCK: f64 = 2e9;
+
 /// What a backend states in a power mode, whatever its threads and its calibration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rates {
@@ -48,6 +51,8 @@ pub(crate) struct Rates {
     halvings: f64,
     /// The mode's clock over the full one.
     clock_ratio: f64,
+    /// What fixed costs are to be multiplied by when all cores compute.
+    cost_scale: f64,
     /// The mode's bandwidth over the nominal one.
     bandwidth_ratio: f64,
 }
@@ -95,6 +100,10 @@ impl Rates {
                 .as_ref()
                 .map_or(0.0, |domains| (domains.value as f64).log2()),
             clock_ratio,
+            cost_scale: match clock {
+                Some(clock) if kind != BackendKind::Cpu => COST_CLOCK / clock,
+                _ => clock_ratio.recip(),
+            },
             bandwidth_ratio: bandwidth / nominal,
         }
     }
@@ -118,7 +127,8 @@ pub struct Machine<'a> {
     pub s_per_byte: f64,
     /// `d ln bandwidth_share / d ln core_share`.
     core_share_sensitivity: f64,
-    /// Slow-down of fixed costs in the power mode, clock over mode's clock.
+    /// What fixed costs are multiplied by: the clock that they are stated at (a GPU's at 2 GHz, a CPU's at its own) over the mode's,
+    /// and for a GPU all cores over those that compute.
     pub overhead_scale: f64,
     rates: Rates,
     /// Share of the cores that compute.
@@ -189,7 +199,7 @@ impl<'a> Machine<'a> {
             all_cores,
             online_cores,
             halvings,
-            clock_ratio,
+            cost_scale,
             ..
         } = rates;
         let on_cpu = rates.on_cpu();
@@ -212,7 +222,7 @@ impl<'a> Machine<'a> {
             s_per_byte: (bandwidth * bandwidth_share * calibration.factor(FactorId::Memory)).recip(),
             core_share_sensitivity,
             // A CPU's barriers take as long on fewer cores, a GPU's launches longer.
-            overhead_scale: (clock_ratio * if on_cpu { 1.0 } else { core_ratio }).recip(),
+            overhead_scale: if on_cpu { cost_scale } else { cost_scale / core_ratio },
             rates,
             core_ratio,
             part,

@@ -4,17 +4,22 @@
 //! For a pass over `n` tokens at a context of `c` positions, with the device's bandwidth `B` and its peaks `P`:
 //!
 //! ```text
-//! stream = (weight bytes + KV bytes + activation bytes) / (B · U_memory · g(threads) · U_interconnect^log2(domains))
-//! arithmetic = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
-//!            + n · attention FLOPs(c) / (P · U_attention(phase))
-//! fixed = operations · t_operation(phase) + t_pass(phase)
+//! bandwidth = B · U_memory · g(threads) · U_interconnect^log2(domains)
+//! stream = (weight bytes + activation bytes) / bandwidth
+//! multiply = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
+//! cache = KV bytes / bandwidth
+//! attend = n · attention FLOPs(c) / (P · U_attention(phase))
+//! fixed = (operations · t_operation(phase) + t_pass(phase)) · clock scale
 //!
-//! t = stream + arithmetic + fixed              for a prompt
-//!     √(stream² + arithmetic²) + fixed         for a decoded token
+//! t = stream + multiply + cache + attend + fixed              for a prompt
+//!     √(stream² + multiply²) + √(cache² + attend²) + fixed    for a decoded token
 //! ```
 //!
-//! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it; the
-//! root of the sum of squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
+//! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it. Attention is
+//! another kernel at another moment: it hides behind its own stream, the cache's, and behind no weights. The root of the sum of
+//! squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
+//!
+//! A GPU's fixed costs are cycles, stated as seconds at a clock of 2 GHz.
 //!
 //! `P` is the peak of the arithmetic that multiplies; for a token that a GPU decodes, what its cores could do per cycle ([`Unit::Cores`]).
 //!
@@ -31,7 +36,7 @@ mod tests;
 pub(crate) use machine::Rates;
 pub use machine::{Machine, Unit};
 pub use summary::Summary;
-pub use term::{Overlap, Term, TermKind, Terms, Totals};
+pub use term::{Kernels, Overlap, Term, TermKind, Terms, Totals};
 
 use crate::calibration::{FactorId, Phase};
 use crate::perf::sums::{AttentionGroup, ModelSums, StackSums};

@@ -16,7 +16,7 @@ pub struct Summary {
     pub peak: f64,
 }
 
-/// The most factors of arithmetic that terms of a phase can have.
+/// The most factors that the weights of a phase can be multiplied at.
 const MOST_SHARES: usize = 24;
 
 /// The terms of a phase while they are added up.
@@ -27,7 +27,7 @@ pub(super) struct Tally {
     peak: f64,
     operations_s: f64,
     pass_s: f64,
-    /// Factors of arithmetic, by index, and the seconds that hang on each.
+    /// Factors that weights are multiplied at, by index, and the seconds that hang on each.
     factors: [usize; MOST_SHARES],
     seconds: [f64; MOST_SHARES],
     count: usize,
@@ -49,7 +49,7 @@ impl Tally {
     }
 
     #[inline(always)]
-    fn compute(&mut self, term: &Term) {
+    fn multiply(&mut self, term: &Term) {
         let factor = term.factor.index();
         let same = self.factors[..self.count].iter().position(|of| *of == factor);
         // Of a file with more block types than there is room for, the last speaks for the rest.
@@ -66,28 +66,34 @@ impl Tally {
 
     #[inline(always)]
     pub(super) fn summary(&self, machine: &Machine<'_>) -> Summary {
-        let overlap = Overlap::of(self.phase);
-        let totals = self.totals.overlapping(overlap);
-        let (arithmetic, streaming) = overlap.visible(&totals);
+        let totals = self.totals.overlapping(Overlap::of(self.phase));
         Summary {
             totals,
-            variance: self.variance(machine, arithmetic, totals.memory_s * streaming),
+            variance: self.variance(machine, &totals),
             peak: self.peak,
         }
     }
 
-    /// `streamed` are the visible seconds of streaming, `arithmetic` is the visible share of the others'.
-    ///
     /// Seconds are inverse to a utilization and proportional to a cost; what a core draws, and what crosses between domains, goes into
     /// them by way of the bandwidth.
     #[inline(always)]
-    fn variance(&self, machine: &Machine<'_>, arithmetic: f64, streamed: f64) -> f64 {
+    fn variance(&self, machine: &Machine<'_>, totals: &Totals) -> f64 {
+        let overlap = Overlap::of(self.phase);
+        let (matrices, attention) = (totals.matrices.visible(overlap), totals.attention.visible(overlap));
+        let streamed = matrices.stream_s + attention.stream_s;
+        let multiplied = totals.matrices.arithmetic_s;
+        let arithmetic = if multiplied > 0.0 {
+            matrices.arithmetic_s / multiplied
+        } else {
+            1.0
+        };
         let [(core_share, of_cores), (interconnect, of_domains)] = machine.bandwidth_sensitivities();
         // Those that every phase has, spelt out: what their number is known of needs no loop.
         let common = [
             (FactorId::Memory.index(), -streamed),
             (core_share.index(), -streamed * of_cores),
             (interconnect.index(), -streamed * of_domains),
+            (FactorId::Attention(self.phase).index(), -attention.arithmetic_s),
             (FactorId::Operation(self.phase).index(), self.operations_s),
             (FactorId::Pass(self.phase).index(), self.pass_s),
         ];
@@ -124,15 +130,14 @@ impl Gather for Tally {
         self.totals.add(term);
         match term.kind {
             // The sum of all of it will do.
-            TermKind::Weights | TermKind::Cache | TermKind::Activations => {}
+            TermKind::Weights | TermKind::Cache | TermKind::Activations | TermKind::Attend => {}
             TermKind::Operations => self.operations_s += term.seconds,
             TermKind::Pass => self.pass_s += term.seconds,
-            TermKind::Attend => self.compute(term),
             TermKind::Multiply => {
                 if term.rate > self.peak {
                     self.peak = term.rate;
                 }
-                self.compute(term);
+                self.multiply(term);
             }
         }
     }

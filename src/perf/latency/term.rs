@@ -43,7 +43,7 @@ pub struct Term {
 /// in prefill), of which the richest mixes have eight.
 const MOST_TERMS: usize = 16;
 
-/// How the seconds of streaming and of arithmetic make the time of a pass.
+/// How the stream and the arithmetic of a kernel make its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     /// One after the other: their sum.
@@ -61,27 +61,50 @@ impl Overlap {
             Phase::Decode => Self::Partial,
         }
     }
+}
 
-    /// The time that a stream of `memory_s` and arithmetic of `compute_s` take together.
+/// The seconds of kernels of one kind, each of which computes with what it streams. Kernels of two kinds follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Kernels {
+    /// Seconds of arithmetic.
+    pub arithmetic_s: f64,
+    /// Seconds of reading and writing.
+    pub stream_s: f64,
+}
+
+impl Kernels {
+    /// The time that both take together.
     #[must_use]
     #[inline]
-    pub fn together(self, memory_s: f64, compute_s: f64) -> f64 {
-        match self {
-            Self::None => memory_s + compute_s,
-            Self::Partial => (memory_s * memory_s + compute_s * compute_s).sqrt(),
+    pub fn seconds(&self, overlap: Overlap) -> f64 {
+        let Self { arithmetic_s, stream_s } = *self;
+        match overlap {
+            Overlap::None => arithmetic_s + stream_s,
+            Overlap::Partial => (arithmetic_s * arithmetic_s + stream_s * stream_s).sqrt(),
         }
     }
 
-    /// What a second of arithmetic and one of streaming add to the whole: `∂ together / ∂ compute` and `∂ together / ∂ memory`.
+    /// What each adds to the time, `seconds · ∂ together / ∂ seconds`: arithmetic and stream, which sum to [`Kernels::seconds`].
     #[inline]
-    pub(super) fn visible(self, totals: &Totals) -> (f64, f64) {
-        let Totals {
-            compute_s, memory_s, ..
-        } = *totals;
-        let together = self.together(memory_s, compute_s);
-        match self {
-            Self::Partial if together > 0.0 => (compute_s / together, memory_s / together),
-            _ => (1.0, 1.0),
+    pub(super) fn visible(&self, overlap: Overlap) -> Self {
+        let together = self.seconds(overlap);
+        if overlap == Overlap::None || together == 0.0 {
+            return *self;
+        }
+        Self {
+            arithmetic_s: self.arithmetic_s * (self.arithmetic_s / together),
+            stream_s: self.stream_s * (self.stream_s / together),
+        }
+    }
+}
+
+impl std::ops::Add for Kernels {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            arithmetic_s: self.arithmetic_s + other.arithmetic_s,
+            stream_s: self.stream_s + other.stream_s,
         }
     }
 }
@@ -128,11 +151,24 @@ impl Terms {
     /// The seconds that each term adds to the whole, `term · ∂ seconds / ∂ term`, in the order of the terms. They sum to
     /// [`Terms::seconds`]: a term that hides behind a longer one adds less than it takes by itself.
     pub fn contributions(&self) -> impl Iterator<Item = (&Term, f64)> {
-        let (compute, memory) = self.overlap.visible(&self.totals());
+        let Totals {
+            matrices, attention, ..
+        } = self.totals();
+        let share = |all: f64, visible: f64| if all > 0.0 { visible / all } else { 1.0 };
+        let shares = [matrices, attention].map(|kernels| {
+            let visible = kernels.visible(self.overlap);
+            (
+                share(kernels.arithmetic_s, visible.arithmetic_s),
+                share(kernels.stream_s, visible.stream_s),
+            )
+        });
+        let [matrices, attention] = shares;
         self.as_slice().iter().map(move |term| {
             let visible = match term.kind {
-                TermKind::Multiply | TermKind::Attend => compute,
-                TermKind::Weights | TermKind::Cache | TermKind::Activations => memory,
+                TermKind::Multiply => matrices.0,
+                TermKind::Weights | TermKind::Activations => matrices.1,
+                TermKind::Attend => attention.0,
+                TermKind::Cache => attention.1,
                 TermKind::Operations | TermKind::Pass => 1.0,
             };
             (term, term.seconds * visible)
@@ -174,15 +210,15 @@ impl Gather for Terms {
 pub struct Totals {
     /// Operations of multiplying and attending.
     pub flops: f64,
-    /// Seconds of multiplying and attending.
-    pub compute_s: f64,
     /// Bytes of weights, cache and activations.
     pub bytes: f64,
-    /// Seconds of reading and writing.
-    pub memory_s: f64,
+    /// Weights streamed and multiplied, activations read and written.
+    pub matrices: Kernels,
+    /// Attention and recurrences, which stream the cache.
+    pub attention: Kernels,
     /// Seconds of fixed costs.
     pub overhead_s: f64,
-    /// Seconds in which streaming and arithmetic run at once.
+    /// Seconds in which a stream and its arithmetic run at once.
     pub hidden_s: f64,
 }
 
@@ -190,13 +226,21 @@ impl Totals {
     #[inline(always)]
     pub(super) fn add(&mut self, term: &Term) {
         match term.kind {
-            TermKind::Multiply | TermKind::Attend => {
+            TermKind::Multiply => {
                 self.flops += term.amount;
-                self.compute_s += term.seconds;
+                self.matrices.arithmetic_s += term.seconds;
             }
-            TermKind::Weights | TermKind::Cache | TermKind::Activations => {
+            TermKind::Attend => {
+                self.flops += term.amount;
+                self.attention.arithmetic_s += term.seconds;
+            }
+            TermKind::Weights | TermKind::Activations => {
                 self.bytes += term.amount;
-                self.memory_s += term.seconds;
+                self.matrices.stream_s += term.seconds;
+            }
+            TermKind::Cache => {
+                self.bytes += term.amount;
+                self.attention.stream_s += term.seconds;
             }
             TermKind::Operations | TermKind::Pass => self.overhead_s += term.seconds,
         }
@@ -205,20 +249,33 @@ impl Totals {
     /// With the seconds that hide.
     #[inline]
     pub(super) fn overlapping(self, overlap: Overlap) -> Self {
-        let Self {
-            compute_s, memory_s, ..
-        } = self;
+        let apart = self.compute_s() + self.memory_s();
+        let together = self.matrices.seconds(overlap) + self.attention.seconds(overlap);
         Self {
-            hidden_s: compute_s + memory_s - overlap.together(memory_s, compute_s),
+            hidden_s: apart - together,
             ..self
         }
+    }
+
+    /// Seconds of multiplying and attending.
+    #[must_use]
+    #[inline]
+    pub fn compute_s(&self) -> f64 {
+        self.matrices.arithmetic_s + self.attention.arithmetic_s
+    }
+
+    /// Seconds of reading and writing.
+    #[must_use]
+    #[inline]
+    pub fn memory_s(&self) -> f64 {
+        self.matrices.stream_s + self.attention.stream_s
     }
 
     /// `compute + memory + overhead - hidden`.
     #[must_use]
     #[inline]
     pub fn seconds(&self) -> f64 {
-        self.compute_s + self.memory_s + self.overhead_s - self.hidden_s
+        self.compute_s() + self.memory_s() + self.overhead_s - self.hidden_s
     }
 }
 
@@ -229,8 +286,8 @@ impl std::ops::Add for Totals {
         Self {
             flops: self.flops + other.flops,
             bytes: self.bytes + other.bytes,
-            compute_s: self.compute_s + other.compute_s,
-            memory_s: self.memory_s + other.memory_s,
+            matrices: self.matrices + other.matrices,
+            attention: self.attention + other.attention,
             overhead_s: self.overhead_s + other.overhead_s,
             hidden_s: self.hidden_s + other.hidden_s,
         }

@@ -73,7 +73,7 @@ fn each_halving_of_the_memory_costs_what_crosses() {
         let work = Workload::default();
         let scenario = Scenario::new(&sums, &device, None, "q4_k_m".parse().unwrap(), None, work).unwrap();
         let summary = summary(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
-        (summary.totals.memory_s, summary.variance)
+        (summary.totals.memory_s(), summary.variance)
     };
     let (one, two, four) = (streamed(1), streamed(2), streamed(4));
     close(two.0, one.0 / 0.8);
@@ -101,24 +101,43 @@ fn a_decoded_token_reads_and_multiplies_every_weight_once() {
     let (_, decode) = terms(&sums(1.0), "fast", Workload::default());
     let totals = decode.totals();
     // 0.5e9 B / (20e9 B/s · 0.72 · g)
-    close(totals.memory_s, 0.5e9 / (20e9 * 0.72 * FOUR_THREADS));
+    close(totals.memory_s(), 0.5e9 / (20e9 * 0.72 * FOUR_THREADS));
     // 2e9 FLOP / (400e9 FLOP/s · 0.18)
-    close(totals.compute_s, 0.027_777_777_777_8);
+    close(totals.compute_s(), 0.027_777_777_777_8);
     // 100 operations of 2 µs and a pass of 100 µs
     close(totals.overhead_s, 300e-6);
     assert_eq!((totals.flops, totals.bytes), (2e9, 0.5e9));
     // half of each hides behind the other where they are alike: √(M² + C²) + fixed
-    let expected = totals.memory_s.hypot(totals.compute_s) + 300e-6;
+    let expected = totals.memory_s().hypot(totals.compute_s()) + 300e-6;
     close(decode.seconds(), expected);
     close(decode.contributions().map(|(_, seconds)| seconds).sum(), expected);
 }
 
 #[test]
 fn streaming_and_arithmetic_overlap_in_part() {
-    close(Overlap::Partial.together(3.0, 4.0), 5.0);
-    close(Overlap::None.together(3.0, 4.0), 7.0);
+    let kernels = |stream_s, arithmetic_s| Kernels { stream_s, arithmetic_s };
+    close(kernels(3.0, 4.0).seconds(Overlap::Partial), 5.0);
+    close(kernels(3.0, 4.0).seconds(Overlap::None), 7.0);
     // never less than the longer of the two, never more than their sum
-    close(Overlap::Partial.together(3.0, 0.0), 3.0);
+    close(kernels(3.0, 0.0).seconds(Overlap::Partial), 3.0);
+    // 3 · 3/5 and 4 · 4/5
+    let visible = kernels(3.0, 4.0).visible(Overlap::Partial);
+    close(visible.stream_s, 1.8);
+    close(visible.arithmetic_s, 3.2);
+}
+
+#[test]
+fn attention_hides_behind_its_cache_and_behind_no_weights() {
+    let kernels = |stream_s, arithmetic_s| Kernels { stream_s, arithmetic_s };
+    let totals = Totals {
+        matrices: kernels(3.0, 4.0),
+        attention: kernels(12.0, 5.0),
+        overhead_s: 1.0,
+        ..Totals::default()
+    };
+    // 5 + 13 + 1, where all four in one root would be √(15² + 9²) + 1 = 18.5
+    close(totals.overlapping(Overlap::Partial).seconds(), 19.0);
+    close(totals.overlapping(Overlap::None).seconds(), 25.0);
 }
 
 #[test]
@@ -132,7 +151,7 @@ fn a_prompt_streams_the_weights_once_a_micro_batch() {
     // two passes of 500 tokens
     assert_eq!(totals.bytes, 1e9);
     // 2 · 1000 · 1e9 FLOP / (400e9 FLOP/s · 0.2)
-    close(totals.compute_s, 25.0);
+    close(totals.compute_s(), 25.0);
 }
 
 #[test]
@@ -143,11 +162,11 @@ fn half_the_clock_halves_the_arithmetic_and_two_threads_again() {
     };
     let (_, decode) = terms(&sums(1.0), "slow", work);
     let totals = decode.totals();
-    close(totals.compute_s, 4.0 * 0.027_777_777_777_8);
+    close(totals.compute_s(), 4.0 * 0.027_777_777_777_8);
     close(totals.overhead_s, 600e-6);
     // 1.1⁴ = 1.4641; (1 + 1/1.4641)^(-1/4) = 0.877_956_...
     close(
-        totals.memory_s,
+        totals.memory_s(),
         0.5e9 / (20e9 * 0.72 * (1.0_f64 + 1.0 / 1.4641).powf(-0.25)),
     );
 }
