@@ -1,4 +1,7 @@
-//! Random blocks of every block type, with scales that are small and finite.
+//! Random blocks of every block type, with scales that are small and finite, and weights of either sign that cancel.
+//!
+//! Weights with a mean would make every activation the same large number after a few layers, and attention scores of hundreds, whose
+//! exponentials underflow: arithmetic on subnormal numbers is many times slower, which no trained model makes a CPU do.
 
 use std::collections::BTreeMap;
 use std::io::{Result, Write};
@@ -86,11 +89,16 @@ fn settle(block: &mut [u8], block_type: BlockType, values: Values) {
         // Exponents of 2^-6, so that values are 0.016 to 0.031, of either sign; or the sign and exponent of one.
         B::F16 => plain_16(block, values, 0x83ff, 0x2400, 0x3c00),
         B::BF16 => plain_16(block, values, 0x807f, 0x3c80, 0x3f80),
-        B::Q4_0 | B::Q5_0 | B::IQ4_NL => half(0, HALF_2_8),
-        B::Q8_0 => half(0, HALF_2_12),
-        B::Q4_1 | B::Q5_1 => {
+        B::Q4_0 | B::Q5_0 => signed_half(block, 0, HALF_2_8),
+        B::Q8_0 | B::IQ4_NL => signed_half(block, 0, HALF_2_12),
+        // The minimum is less than zero by as much as the mean of the other term is more: 7.5, 15.5 or (of 2 bits) 1.5 scales.
+        B::Q4_1 => {
             half(0, HALF_2_8);
-            half(2, HALF_MINUS_2_5);
+            half(2, NEGATIVE | HALF_2_8 + HALF_7_5);
+        }
+        B::Q5_1 => {
+            half(0, HALF_2_8);
+            half(2, NEGATIVE | HALF_2_8 + HALF_15_5);
         }
         B::Q8_1 => {
             half(0, HALF_2_12);
@@ -98,21 +106,37 @@ fn settle(block: &mut [u8], block_type: BlockType, values: Values) {
         }
         B::Q2_K => {
             half(80, HALF_2_10);
-            half(82, HALF_2_10);
+            half(82, HALF_2_10 + HALF_1_5);
         }
-        B::Q3_K => half(108, HALF_2_12),
-        B::Q4_K | B::Q5_K => {
+        B::Q3_K => signed_half(block, 108, HALF_2_12),
+        B::Q4_K => {
             half(0, HALF_2_14);
-            half(2, HALF_2_12);
+            half(2, HALF_2_14 + HALF_7_5);
         }
-        B::Q6_K => half(208, HALF_2_14),
+        B::Q5_K => {
+            half(0, HALF_2_14);
+            half(2, HALF_2_14 + HALF_15_5);
+        }
+        B::Q6_K => {
+            signed_half(block, 208, HALF_2_14);
+            // A quarter of what 8 bits can be.
+            for scale in block.iter_mut().skip(192).take(16) {
+                *scale = (*scale as i8 >> 2) as u8;
+            }
+        }
         B::Q8_K => put(block, 0, 2.0_f32.powi(-12).to_le_bytes()),
         B::IQ2_XXS | B::IQ2_XS | B::IQ2_S | B::IQ3_XXS | B::IQ3_S => half(0, HALF_2_12),
         B::IQ1_S => half(0, HALF_2_8),
         B::IQ1_M => settle_iq1_m(block),
-        B::IQ4_XS => half(0, HALF_2_14),
+        B::IQ4_XS => signed_half(block, 0, HALF_2_14),
         B::TQ1_0 => half(52, HALF_2_6),
-        B::TQ2_0 => half(64, HALF_2_6),
+        B::TQ2_0 => {
+            half(64, HALF_2_6);
+            // Two bits are -1, 0 or 1: 0 for 2, which is none of them.
+            for pairs in block.iter_mut().take(64) {
+                *pairs &= !((*pairs & *pairs >> 1 & 0x55) << 1);
+            }
+        }
         B::Q1_0 | B::Q2_0 => half(0, HALF_2_6),
         // A power of two: 2^(117 - 128), times 0 to 12.
         B::MXFP4 => put(block, 0, [117]),
@@ -133,8 +157,17 @@ const HALF_2_8: u16 = 7 << 10;
 const HALF_2_10: u16 = 5 << 10;
 const HALF_2_12: u16 = 3 << 10;
 const HALF_2_14: u16 = 1 << 10;
-/// -2^-5, the least value of a block of 4-bit weights whose scale is 2^-8.
-const HALF_MINUS_2_5: u16 = 1 << 15 | 10 << 10;
+/// What takes a power of two to its multiple: 1.5 = 1 + 512/1024, 7.5 = 4 · (1 + 896/1024), 15.5 = 8 · (1 + 960/1024).
+const HALF_1_5: u16 = 512;
+const HALF_7_5: u16 = (2 << 10) + 896;
+const HALF_15_5: u16 = (3 << 10) + 960;
+const NEGATIVE: u16 = 1 << 15;
+
+/// A scale of either sign, as the block's random bits have it: of types whose values reach one further below zero than above.
+fn signed_half(block: &mut [u8], offset: usize, bits: u16) {
+    let sign = block.get(offset + 1).map_or(0, |byte| u16::from(byte & 0x80) << 8);
+    put(block, offset, (sign | bits).to_le_bytes());
+}
 
 fn put<const N: usize>(block: &mut [u8], offset: usize, bytes: [u8; N]) {
     if let Some(field) = block.get_mut(offset..offset + N) {
@@ -218,6 +251,7 @@ mod tests {
         (BlockType::IQ4_XS, &[0]),
         (BlockType::TQ1_0, &[52]),
         (BlockType::TQ2_0, &[64]),
+        (BlockType::TQ2_0, &[64]),
         (BlockType::Q1_0, &[0]),
         (BlockType::Q2_0, &[0]),
     ];
@@ -236,9 +270,14 @@ mod tests {
                         "{block_type} at {offset}: exponent {exponent}"
                     );
                 }
+                let others = match block_type {
+                    BlockType::Q6_K => 16,
+                    BlockType::TQ2_0 => 64,
+                    _ => 0,
+                };
                 let changed = block.iter().filter(|&&byte| byte != bits).count();
                 assert!(
-                    changed <= 2 * offsets.len(),
+                    changed <= 2 * offsets.len() + others,
                     "{block_type}: more than the scales is set"
                 );
             }
@@ -272,6 +311,69 @@ mod tests {
         assert_eq!(u16::from_le_bytes(block), 0xbf80);
     }
 
+    fn half(block: &[u8], offset: usize) -> f64 {
+        let bits = u16::from_le_bytes([block[offset], block[offset + 1]]);
+        let magnitude = 2.0_f64.powi(i32::from(bits >> 10 & 31) - 15) * (1.0 + f64::from(bits & 1023) / 1024.0);
+        if bits & NEGATIVE == 0 { magnitude } else { -magnitude }
+    }
+
+    /// The sum of a block's weights, from how ggml lays it out.
+    fn sum(block: &[u8], block_type: BlockType) -> f64 {
+        let nibbles = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .map(|byte| f64::from((byte & 15) + (byte >> 4)))
+                .sum::<f64>()
+        };
+        match block_type {
+            BlockType::Q4_0 => half(block, 0) * (nibbles(&block[2..18]) - 32.0 * 8.0),
+            BlockType::Q4_1 => half(block, 0) * nibbles(&block[4..20]) + 32.0 * half(block, 2),
+            BlockType::Q2_K => (0..16)
+                .map(|group| {
+                    // Groups of 16 weights: byte 32 · (group / 8) + 16 · (group % 2) on, two bits of each from bit 2 · (group / 2 % 4).
+                    let (start, shift) = (16 + 32 * (group / 8) + 16 * (group % 2), 2 * (group / 2 % 4));
+                    let quants: f64 = block[start..start + 16]
+                        .iter()
+                        .map(|byte| f64::from(byte >> shift & 3))
+                        .sum();
+                    let scales = block[group];
+                    half(block, 80) * f64::from(scales & 15) * quants - half(block, 82) * f64::from(scales >> 4) * 16.0
+                })
+                .sum(),
+            BlockType::Q4_K => (0..8)
+                .map(|group| {
+                    let scales = &block[4..16];
+                    let (scale, least) = if group < 4 {
+                        (scales[group] & 63, scales[group + 4] & 63)
+                    } else {
+                        let low = scales[group + 4];
+                        (
+                            low & 15 | scales[group - 4] >> 6 << 4,
+                            low >> 4 | scales[group] >> 6 << 4,
+                        )
+                    };
+                    let bytes = &block[16 + 32 * (group / 2)..][..32];
+                    let quants: f64 = bytes.iter().map(|byte| f64::from(byte >> (4 * (group % 2)) & 15)).sum();
+                    half(block, 0) * f64::from(scale) * quants - half(block, 2) * f64::from(least) * 32.0
+                })
+                .sum(),
+            _ => unreachable!(),
+        }
+    }
+
+    /// With a mean `m`, `n` inputs that are alike add `n · m` to every output; that is to stay below what their differences add,
+    /// about `√n · 0.02`, for rows of any length.
+    #[test]
+    fn weights_of_either_sign_cancel() {
+        for block_type in [BlockType::Q4_0, BlockType::Q4_1, BlockType::Q2_K, BlockType::Q4_K] {
+            let run = run(block_type, Values::Weights, &mut Random::default());
+            let blocks = run.chunks_exact(block_type.block_bytes() as usize);
+            let weights = (blocks.len() as u64 * block_type.block_elements()) as f64;
+            let mean = blocks.map(|block| sum(block, block_type)).sum::<f64>() / weights;
+            assert!(mean.abs() < 0.02 / 8192.0_f64.sqrt(), "{block_type}: {mean}");
+        }
+    }
+
     #[test]
     fn a_tensor_longer_than_the_run_goes_round_it() {
         let (mut pool, mut output) = (Pool::default(), Vec::new());
@@ -282,7 +384,7 @@ mod tests {
         assert!(
             output
                 .chunks_exact(34)
-                .all(|block| block[..2] == HALF_2_12.to_le_bytes())
+                .all(|block| (u16::from_le_bytes([block[0], block[1]]) | NEGATIVE) == NEGATIVE | HALF_2_12)
         );
     }
 }
