@@ -286,7 +286,8 @@ impl Plan {
         self.probes
             .iter()
             .map(|probe| self.options.rates.probe_seconds(probe))
-            .sum()
+            // Not `sum`, whose nothing is -0.
+            .fold(0.0, |sum, seconds| sum + seconds)
     }
 
     /// Most disk space at any one time: files are written one after the other.
