@@ -113,7 +113,12 @@ impl Catalog {
     pub fn model(&self, name: &str) -> Result<Arc<Entry<Model>>, CatalogError> {
         match folders::as_path(name) {
             Some(path) => self.model_at(path),
-            None => self.models.get(name),
+            None => self.models.get(name).or_else(|unknown| {
+                // A name that nothing has may still be a folder of a model beside.
+                let path = Path::new(name);
+                let is_model = matches!(unknown, CatalogError::Unknown { .. }) && path.join("config.json").is_file();
+                if is_model { self.model_at(path) } else { Err(unknown) }
+            }),
         }
     }
 

@@ -27,13 +27,13 @@ pub struct Validate {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Refit without each model, device or class of backends, and judge what the fit had not seen (minutes)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, ignore_case = true, value_name = "WHAT")]
     leave_out: Option<What>,
     /// How many of the worst rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]

@@ -38,7 +38,7 @@ pub struct Calibrate {
     #[arg(long = "hw", visible_alias = "hardware", value_name = "NAME", default_value = "host")]
     hardware: String,
     /// What computes [default: the device's own choice]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     backend: Option<Backend>,
     /// CPU threads [default: several counts are tried]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -79,7 +79,7 @@ pub struct Calibrate {
     #[command(flatten)]
     catalog: CatalogArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write the calibration to this file [default: calibration/<device>-<backend>.toml in your data folder]
     #[arg(short, long, value_name = "FILE.toml", help_heading = "Output")]

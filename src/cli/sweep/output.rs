@@ -36,7 +36,7 @@ pub enum Format {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// How to write the rows [default: by the ending of --output; without one, a table]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     format: Option<Format>,
     /// Columns to write, in this order [default: all of `predict --format csv`; in a table, those that differ and the main figures]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
