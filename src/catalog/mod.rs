@@ -267,6 +267,8 @@ impl Catalog {
             "toml" => self.models.read(path),
             "gguf" => found(path, crate::model::gguf::read(path)),
             "json" => found(path, crate::model::read_config(path)),
+            // A name with its owner before it, as Hugging Face has them, is no path, but near to one that is here.
+            _ if !path.exists() => self.models.get(&path.to_string_lossy()),
             _ => Err(CatalogError::UnknownEnding {
                 kind: Kind::Model,
                 path: path.to_owned(),

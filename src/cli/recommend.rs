@@ -368,7 +368,9 @@ fn misses(misses: &[Miss]) -> Grid {
 /// What a reader should know.
 fn notes(wants: &Wants, found: &Recommendation) -> Vec<String> {
     let mut notes = Vec::new();
-    if found.picks.is_empty() {
+    if found.considered == 0 {
+        notes.push("a model that only encodes generates nothing, and is passed over".to_owned());
+    } else if found.picks.is_empty() {
         notes.push(
             "nothing is good enough; `--min-tps`, `--max-memory`, `--context` and `--prec` say what is".to_owned(),
         );

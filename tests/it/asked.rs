@@ -127,4 +127,5 @@ fn the_folder_of_a_config_is_a_model_by_its_bare_name() {
 #[test]
 fn none_is_no_number_of_picks() {
     assert!(run("recommend --hw pi5 --top 0").ends_with("exit 2"));
+    assert!(run("recommend --hw pi5 --model bert-base").contains("only encodes"));
 }

@@ -112,6 +112,7 @@ fn names_that_are_not_there_suggest_the_nearest() {
     assert_snapshot!(predict("--prec q4_k_n"));
     assert_snapshot!(predict("--kv-type q9_0"));
     assert_snapshot!(run("show tinylama"));
+    assert!(run("predict --model meta-llama/Llama-3.2-1B --hw pi5").contains("did you mean `llama-3.2-1b`"));
     assert!(run("show q4km").contains("did you mean `q4_k_m`"));
     assert!(run("show zzzzzz").contains("`edgeprof list` shows the models"));
 }
