@@ -111,6 +111,13 @@ fn files_without_a_row_of_the_device_say_whose_they_are() {
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("no measurement of edgeprofiler-pi4"), "{stderr}");
     assert!(stderr.contains("hint: the files measure"), "{stderr}");
+    let file = sample("two-models.json");
+    let (code, stdout, stderr) = calibrate(home.path(), &["--hw", "i3-14100", "--threads", "63", "--from", &file]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(
+        stderr.contains("hint: ") && stderr.contains("--backend or --threads"),
+        "{stderr}"
+    );
 }
 
 #[cfg(not(feature = "llama"))]

@@ -177,10 +177,14 @@ pub fn read(
         let error = NothingToFit::of(target, &measurements.left_out);
         let failure = Failure::new(error);
         let names: Vec<String> = others.into_keys().take(8).collect();
-        return Err(if names.is_empty() {
-            failure
-        } else {
+        return Err(if !names.is_empty() {
             failure.hint(format!("the files measure {}; name one with --hw", names.join(", ")))
+        } else if of_other_backends > 0 {
+            failure.hint(format!(
+                "the files have {of_other_backends} rows of another backend or thread count; name it with --backend or --threads"
+            ))
+        } else {
+            failure
         });
     }
     Ok((measurements, warnings))
