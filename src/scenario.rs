@@ -85,6 +85,17 @@ impl Workload {
             .max(1)
     }
 
+    /// The part of the work that a model can do: one that only encodes generates nothing, and allocates nothing for it.
+    #[must_use]
+    pub(crate) fn on(self, sums: &ModelSums) -> Self {
+        let generate = if sums.decoder.formats.is_empty() {
+            0
+        } else {
+            self.generate
+        };
+        Self { generate, ..self }
+    }
+
     /// Checks that there is such work.
     ///
     /// # Errors
@@ -327,7 +338,7 @@ pub struct Scenario<'a> {
     pub power_mode: Option<(&'a str, &'a PowerMode)>,
     /// As the user named it.
     pub precision: Precision,
-    /// The work.
+    /// The work, without what a model that only encodes cannot do.
     pub workload: Workload,
     /// What it needs in memory.
     pub(crate) footprint: Footprint,
@@ -363,6 +374,7 @@ impl<'a> Scenario<'a> {
         let (backend_kind, backend) = backend_of(device, backend)?;
         let power_mode = power_mode_of(device, power_mode)?;
         workload.check()?;
+        let workload = workload.on(sums);
         let host = workload.host(sums, device, backend_kind)?;
         let footprint = Footprint::new(sums, backend_kind, backend, &workload)?;
         Ok(Self {
@@ -386,6 +398,7 @@ impl<'a> Scenario<'a> {
     /// [`ScenarioError`], as [`Scenario::new`].
     pub fn with_workload(&self, workload: Workload, memory: &mut Memo) -> Result<Self, ScenarioError> {
         workload.check()?;
+        let workload = workload.on(self.sums);
         let host = workload.host(self.sums, self.device, self.backend_kind)?;
         let footprint = memory.footprint(self.sums, self.backend_kind, self.backend, &workload)?;
         Ok(Self {

@@ -1,7 +1,10 @@
 //! Tables as Parquet. Only this file names polars (feature `tables`).
 
-use crate::output::{Column, Record, Values};
-use crate::sweep::{Batch, Chunk, Data, Done, NO_CODE, NO_COUNT, NO_TRUTH, Rows, Run, RunError, Space, Walk, in_order};
+use crate::output::{COLUMNS, Column, Record, Values};
+use crate::sweep::{
+    Batch, CHUNK, Chunk, Data, Done, NO_CODE, NO_COUNT, NO_TRUTH, Rows, Run, RunError, Space, Walk, in_chunks_of,
+    in_order,
+};
 use polars::prelude::{
     BatchedWriter, BooleanChunked, Categorical32Type, CategoricalChunked, CategoricalMapping, CategoricalPhysical,
     Categories, Column as Series, DataFrame, DataType, Float64Chunked, Int64Chunked, IntoColumn, IntoSeries,
@@ -12,8 +15,14 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Rows of a row group where rows are left out: it is filled from several chunks.
-const ROW_GROUP: usize = 1 << 16;
+/// Rows of a row group, the more the fewer columns there are: 32 768 of all of them, at most 262 144.
+///
+/// The file ends with what is to be known of every column of every row group, some 4 kB each, which the writer keeps until then. Large
+/// row groups keep that small, and those of few columns take no more memory than those of all.
+fn rows_of_a_group(columns: usize) -> u64 {
+    let wider = COLUMNS.len() / columns.max(1);
+    CHUNK << wider.max(1).ilog2().min(3)
+}
 
 /// Why a table cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +115,8 @@ fn schema(columns: &[&'static Column]) -> PolarsResult<Schema> {
 }
 
 /// Writes the rows that `keep` keeps (all, if none) as Parquet, a row group after the other, and tells `progress` how far it is.
-/// Memory does not grow with the number of rows. If it is stopped, the file holds what was done.
+/// Memory grows by what the file's end says of each row group alone: with 14 columns half a byte a row, with all of them ten.
+/// If it is stopped, the file holds what was done.
 ///
 /// # Errors
 /// [`RunError`]
@@ -142,7 +152,8 @@ fn whole<W: Write + Send>(
     done: &mut Done,
     progress: &mut dyn FnMut(&Done),
 ) -> Result<(), RunError> {
-    in_order(
+    in_chunks_of(
+        rows_of_a_group(columns.len()),
         space,
         run,
         || {
@@ -195,7 +206,7 @@ fn some<W: Write + Send>(
         |Chunk { end, refused, made }| {
             done.kept += made.rows() as u64;
             waiting.append(made);
-            if waiting.rows() >= ROW_GROUP {
+            if waiting.rows() as u64 >= rows_of_a_group(columns.len()) {
                 flush(&mut waiting)?;
             }
             done.end = end;
@@ -221,4 +232,21 @@ fn batch(
         ControlFlow::Continue(())
     })?;
     Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, COLUMNS, rows_of_a_group};
+
+    #[test]
+    fn row_groups_of_few_columns_are_longer_and_hold_no_more_than_those_of_all() {
+        assert_eq!(rows_of_a_group(COLUMNS.len()), CHUNK);
+        assert_eq!(
+            (rows_of_a_group(14), rows_of_a_group(1), rows_of_a_group(0)),
+            (4 * CHUNK, 8 * CHUNK, 8 * CHUNK)
+        );
+        for columns in 1..=COLUMNS.len() {
+            assert!(rows_of_a_group(columns) * columns as u64 <= CHUNK * COLUMNS.len() as u64);
+        }
+    }
 }

@@ -163,6 +163,7 @@ impl Bench {
         }
         let device = match own.device.as_ref().filter(|device| device.id == measurement.device) {
             Some(device) => device.clone(),
+            None if measurement.device.is_empty() => return Err("the file does not name the device".to_owned()),
             None => {
                 let entry = catalog.device(&measurement.device).map_err(|error| error.to_string())?;
                 entry.value.clone()

@@ -96,16 +96,22 @@ pub enum ValidateError {
     #[error(transparent)]
     Fit(#[from] FitError),
     /// No row can be judged.
-    #[error("no row of these files can be judged{}", first_reason(.left_out))]
+    #[error("no row of these files can be judged{}", usual_reason(.left_out))]
     Nothing {
         /// what was left out
         left_out: Vec<LeftOut>,
     },
 }
 
-fn first_reason(left_out: &[LeftOut]) -> String {
-    left_out.first().map_or_else(String::new, |row| {
-        format!("; the first was left out because {}", row.reason)
+/// The reason of most of them.
+fn usual_reason(left_out: &[LeftOut]) -> String {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in left_out {
+        *reasons.entry(&row.reason).or_default() += 1;
+    }
+    let usual = reasons.into_iter().max_by_key(|&(_, count)| count);
+    usual.map_or_else(String::new, |(reason, count)| {
+        format!(": {count} of {} are left out because {reason}", left_out.len())
     })
 }
 

@@ -113,7 +113,12 @@ impl Catalog {
     pub fn model(&self, name: &str) -> Result<Arc<Entry<Model>>, CatalogError> {
         match folders::as_path(name) {
             Some(path) => self.model_at(path),
-            None => self.models.get(name),
+            None => self.models.get(name).or_else(|unknown| {
+                // A name that nothing has may still be a folder of a model beside.
+                let path = Path::new(name);
+                let is_model = matches!(unknown, CatalogError::Unknown { .. }) && path.join("config.json").is_file();
+                if is_model { self.model_at(path) } else { Err(unknown) }
+            }),
         }
     }
 
@@ -262,6 +267,8 @@ impl Catalog {
             "toml" => self.models.read(path),
             "gguf" => found(path, crate::model::gguf::read(path)),
             "json" => found(path, crate::model::read_config(path)),
+            // A name with its owner before it, as Hugging Face has them, is no path, but near to one that is here.
+            _ if !path.exists() => self.models.get(&path.to_string_lossy()),
             _ => Err(CatalogError::UnknownEnding {
                 kind: Kind::Model,
                 path: path.to_owned(),

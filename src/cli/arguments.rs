@@ -236,15 +236,17 @@ pub struct WorkloadArgs {
     no_repack: bool,
 }
 
+/// The type of a KV cache of this name.
+pub fn cache_type(name: &str) -> Result<CacheType, Failure> {
+    name.trim().parse::<CacheType>().map_err(|error| {
+        let known: Vec<&str> = CacheType::ALL.iter().map(|cache| cache.name()).collect();
+        Failure::new(error).hint(format!("a KV cache can be of {}", known.join(", ")))
+    })
+}
+
 impl WorkloadArgs {
     /// The work asked for.
     pub fn workload(&self) -> Result<Workload, Failure> {
-        let cache_type = |name: &str| {
-            name.trim().parse::<CacheType>().map_err(|error| {
-                let known: Vec<&str> = CacheType::ALL.iter().map(|cache| cache.name()).collect();
-                Failure::new(error).hint(format!("a KV cache can be of {}", known.join(", ")))
-            })
-        };
         let (keys, values) = self.kv_type.split_once(',').unwrap_or((&self.kv_type, &self.kv_type));
         Ok(Workload {
             prompt: self.prompt,

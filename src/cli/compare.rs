@@ -67,7 +67,7 @@ pub struct Compare {
     #[command(flatten)]
     catalog: CatalogArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

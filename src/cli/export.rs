@@ -17,7 +17,7 @@ Examples:
   edgeprof export llmfit --hw host")]
 pub struct Export {
     /// The form
-    #[arg(value_enum, value_name = "FORM")]
+    #[arg(value_enum, ignore_case = true, value_name = "FORM")]
     form: Form,
     /// The device: a name of `list hardware`, a path of a .toml or .json, or `host` for this machine
     #[arg(long = "hw", visible_alias = "hardware", value_name = "NAME")]

@@ -31,6 +31,7 @@ impl Failure {
     }
 
     /// What went wrong, in one sentence.
+    #[cfg(feature = "figures")]
     pub fn message(&self) -> String {
         self.error.to_string()
     }

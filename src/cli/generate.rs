@@ -13,7 +13,7 @@ Example:
   edgeprof completions bash > ~/.local/share/bash-completion/completions/edgeprof")]
 pub struct Completions {
     /// The shell
-    #[arg(value_enum)]
+    #[arg(value_enum, ignore_case = true)]
     shell: Shell,
 }
 

@@ -23,10 +23,10 @@ Examples:
   edgeprof list precisions --format latex")]
 pub struct List {
     /// What to list
-    #[arg(value_enum)]
+    #[arg(value_enum, ignore_case = true)]
     what: What,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]

@@ -16,6 +16,7 @@ use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
 use edgeprof::scenario::Workload;
 use edgeprof::units::Bytes;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ pub struct Recommend {
     #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
     model: Vec<String>,
     /// By what to rank
-    #[arg(long = "for", value_enum, default_value_t = GoalArg::Quality, value_name = "GOAL")]
+    #[arg(long = "for", value_enum, ignore_case = true, default_value_t = GoalArg::Quality, value_name = "GOAL")]
     goal: GoalArg,
     /// Tokens per second to decode at least, or `4 words/s`, `240 wpm`; 0 for any [default: 5.3, reading speed]
     #[arg(long, value_name = "SPEED", value_parser = least_speed)]
@@ -56,12 +57,12 @@ pub struct Recommend {
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<Bytes>,
     /// How many to name
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    top: usize,
+    #[arg(long, value_name = "N", default_value = "10")]
+    top: NonZeroUsize,
     #[command(flatten)]
     precision: PrecisionArgs,
     /// What computes [default: each device's own choice]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     backend: Option<Backend>,
     #[command(flatten)]
     workload: WorkloadArgs,
@@ -70,7 +71,7 @@ pub struct Recommend {
     #[command(flatten)]
     catalog: CatalogArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -127,7 +128,7 @@ impl Recommend {
             goal: self.goal.into(),
             min_tokens_per_s: self.min_tps.unwrap_or(ReadingSpeed::default().0),
             max_memory_bytes: self.max_memory.map(Bytes::get),
-            top: self.top,
+            top: self.top.get(),
         };
         let mut workload = self.workload.workload()?;
         workload.context = Some(workload.context.unwrap_or(workload.context().max(CONTEXT)));
@@ -367,7 +368,9 @@ fn misses(misses: &[Miss]) -> Grid {
 /// What a reader should know.
 fn notes(wants: &Wants, found: &Recommendation) -> Vec<String> {
     let mut notes = Vec::new();
-    if found.picks.is_empty() {
+    if found.considered == 0 {
+        notes.push("a model that only encodes generates nothing, and is passed over".to_owned());
+    } else if found.picks.is_empty() {
         notes.push(
             "nothing is good enough; `--min-tps`, `--max-memory`, `--context` and `--prec` say what is".to_owned(),
         );

@@ -38,7 +38,7 @@ pub struct Tune {
     #[command(flatten)]
     precision: PrecisionArgs,
     /// What computes [default: the device's own choice]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     backend: Option<Backend>,
     /// The power mode that the gains are over [default: the one it ships in]
     #[arg(long, value_name = "NAME")]
@@ -46,10 +46,10 @@ pub struct Tune {
     #[command(flatten)]
     setup: SetupArgs,
     /// What is wanted: the least time, energy, or action (energy times time)
-    #[arg(long = "for", value_enum, default_value_t = GoalArg::Speed, value_name = "GOAL")]
+    #[arg(long = "for", value_enum, ignore_case = true, default_value_t = GoalArg::Speed, value_name = "GOAL")]
     goal: GoalArg,
     /// Knobs that may be turned [default: all]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "KNOB")]
+    #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', value_name = "KNOB")]
     knob: Vec<KnobArg>,
     #[command(flatten)]
     workload: WorkloadArgs,
@@ -58,7 +58,7 @@ pub struct Tune {
     #[command(flatten)]
     catalog: CatalogArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -6,7 +6,6 @@ use super::failure::Failure;
 use super::format::{self, Format};
 use super::sink;
 use clap::{Args, ValueEnum};
-use edgeprof::calibrate::bench::Bench;
 use edgeprof::calibrate::leave_out::LeaveOut;
 use edgeprof::calibrate::validate::{Validation, validate};
 use edgeprof::output::{Align, Grid, Sheet, number};
@@ -19,21 +18,25 @@ use std::path::PathBuf;
 Files are llama-bench's output (-o json, jsonl, csv, sql or md) or a table like calibration/measurements/published.csv.
 
 Examples:
-  edgeprof validate my-runs.json
+  edgeprof validate my-runs.json --hw pi5
   edgeprof validate calibration/measurements/published.csv --leave-out device
-  edgeprof validate my-runs.json --calibration none --format json")]
+  edgeprof validate my-runs.json --hw pi5 --calibration none --format json")]
 pub struct Validate {
     /// Measurement files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// The device of the rows that name none of the catalogue's, as llama-bench's do: a name of `list hardware`, a .toml, or `host` for
+    /// this machine
+    #[arg(long = "hw", visible_alias = "hardware", value_name = "NAME")]
+    hardware: Option<String>,
     /// Refit without each model, device or class of backends, and judge what the fit had not seen (minutes)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, ignore_case = true, value_name = "WHAT")]
     leave_out: Option<What>,
     /// How many of the worst rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     /// Write to a file instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]
@@ -55,13 +58,20 @@ impl Validate {
     /// Validates and prints.
     pub fn run(&self) -> Result<(), Failure> {
         let catalog = self.catalog.open()?;
-        let bench = Bench::new(&catalog, rows::all(&catalog, &self.files, None)?);
+        let device = match &self.hardware {
+            Some(name) => Some(catalog.device(name.trim())?),
+            None => None,
+        };
+        let (bench, notes) = rows::bench(&catalog, &self.files, device.as_deref().map(|entry| &entry.value))?;
+        for note in notes {
+            Failure::new(note).warn();
+        }
         let leave_out = self.leave_out.map(|what| match what {
             What::Model => LeaveOut::Model,
             What::Device => LeaveOut::Device,
             What::Class => LeaveOut::Class,
         });
-        let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(Failure::new)?;
+        let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(rows::not_judged)?;
         let text = match self.format.setting() {
             Some(setting) => sheet(&validation, self.worst).set(setting),
             None if self.format == Format::Csv => rows_csv(&validation)?,

@@ -306,8 +306,12 @@ fn failures(candidate: &Candidate, wants: &Wants) -> Vec<Failure> {
     failures
 }
 
-fn shortfall(failures: &[Failure]) -> f64 {
-    failures.iter().map(Failure::shortfall).fold(1.0, f64::max)
+/// How many times better a candidate would have to be in what it fails by the most. What does not fit has no rate to fail by, and reading
+/// the rest from storage for every token bounds the one that it could have.
+fn shortfall(candidate: &Candidate, failures: &[Failure], wants: &Wants) -> f64 {
+    let paging = candidate.record.paging_s_per_token.unwrap_or(0.0);
+    let least = 1.0_f64.max(wants.min_tokens_per_s * paging);
+    failures.iter().map(Failure::shortfall).fold(least, f64::max)
 }
 
 /// How many misses are told.
@@ -368,15 +372,16 @@ pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
             None => {
                 let nearest = group
                     .iter()
-                    .min_by(|(_, a), (_, b)| shortfall(a).total_cmp(&shortfall(b)));
-                nearest_misses.extend(nearest.map(|(candidate, failures)| {
+                    .map(|(candidate, failures)| (shortfall(candidate, failures, wants), candidate, failures))
+                    .min_by(|(a, ..), (b, ..)| a.total_cmp(b));
+                nearest_misses.extend(nearest.map(|(shortfall, candidate, failures)| {
                     let miss = Miss {
                         model: candidate.record.model.clone(),
                         hardware: candidate.record.hardware.clone(),
                         precision: candidate.record.precision.to_string(),
                         failures: failures.clone(),
                     };
-                    (shortfall(failures), miss)
+                    (shortfall, miss)
                 }));
             }
         }

@@ -22,6 +22,8 @@ pub mod limits {
     pub const TEXT: u64 = 1024;
     /// Longest list that is kept, elements (llama.cpp knows at most 512 layers).
     pub const LIST: u64 = 512;
+    /// Bytes of data that a header without its data may speak of.
+    pub const DATA: u64 = 1 << 44;
     /// Arrays within arrays.
     pub const NESTING: u32 = 4;
 }
@@ -39,7 +41,8 @@ pub enum ParseError {
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-/// Reads the header at the beginning of `input`, a file of `length` bytes.
+/// Reads the header at the beginning of `input`, a file of `length` bytes: one with all its data, or with none of it, as what a program
+/// has fetched of a file that is elsewhere.
 ///
 /// # Errors
 /// [`ParseError::Fault`] for whatever is wrong with the header, [`ParseError::Io`] if the system would not read.
@@ -78,9 +81,14 @@ pub fn parse<R: Read + Seek>(input: R, length: u64) -> Result<Header> {
         tensors.push(tensor);
     }
     let header_bytes = cursor.offset.next_multiple_of(alignment);
+    let end_of = |tensor: &TensorInfo| header_bytes.saturating_add(tensor.offset).saturating_add(tensor.bytes);
+    // A header alone says all that is read of a file; a file that ends within its data was cut off.
+    let described = tensors.iter().map(end_of).max().unwrap_or(header_bytes);
+    let alone = length <= header_bytes && header_bytes <= limits::HEADER && described <= limits::DATA;
+    let extent = if alone { described } else { length };
     for tensor in &tensors {
-        let end = header_bytes.saturating_add(tensor.offset).saturating_add(tensor.bytes);
-        if end > length {
+        let end = end_of(tensor);
+        if end > extent {
             return Err(Fault::BeyondEnd {
                 tensor: tensor.name.clone(),
                 end,
@@ -97,10 +105,10 @@ pub fn parse<R: Read + Seek>(input: R, length: u64) -> Result<Header> {
         header_bytes,
         file_bytes: length,
     };
-    if header.tensor_bytes() > length {
+    if header.tensor_bytes() > extent {
         return Err(Fault::Overlap {
             bytes: header.tensor_bytes(),
-            length,
+            length: extent,
         }
         .into());
     }

@@ -121,6 +121,11 @@ fn misfit(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
 /// Those numbers of a device, as far as its backend uses them, that are guesses.
 #[must_use]
 pub fn estimated(device: &Device, backend: BackendKind) -> Vec<String> {
+    // Beside a card's own memory the device's is that of the machine around it.
+    let own_memory = device
+        .backends
+        .get(&backend)
+        .is_some_and(|backend| backend.memory.is_some());
     device
         .facts()
         .into_iter()
@@ -141,7 +146,12 @@ pub fn estimated(device: &Device, backend: BackendKind) -> Vec<String> {
             } else {
                 &fact.path[..]
             };
-            path.join(" ").replace('_', " ")
+            let owner = if own_memory && fact.path.first() == Some(&"memory") {
+                "host "
+            } else {
+                ""
+            };
+            format!("{owner}{}", path.join(" ").replace('_', " "))
         })
         .collect()
 }

@@ -17,11 +17,17 @@ fn scaled(value: f64, unit: &str, prefixes: &[(&str, f64)]) -> String {
     format!("{} {prefix}{unit}", significant(value / factor, 4))
 }
 
-/// A number to so many significant digits, without an exponent.
+/// From here on digits in full are no longer read: a number has an exponent.
+const ASTRONOMIC: f64 = 1e18;
+
+/// A number to so many significant digits, without an exponent unless it is astronomic.
 #[must_use]
 pub fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
+    }
+    if value.abs() >= ASTRONOMIC {
+        return format!("{value:.*e}", digits.saturating_sub(1));
     }
     #[allow(clippy::cast_possible_truncation)] // the exponent of a finite f64
     let exponent = value.abs().log10().floor() as i64;
@@ -157,6 +163,9 @@ pub fn quantity(value: f64, unit: &str) -> String {
 /// A whole number with its digits in groups of three: `1 100 048 384`.
 #[must_use]
 pub fn count(value: f64) -> String {
+    if value.abs() >= ASTRONOMIC {
+        return significant(value, 4);
+    }
     let digits = format!("{:.0}", value.abs());
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3 + 1);
     if value < 0.0 {
@@ -313,6 +322,14 @@ mod tests {
             let rounded: f64 = format!("{value:.11e}").parse().unwrap_or(value);
             proptest::prop_assert_eq!(plain(value), rounded.to_string());
         }
+    }
+
+    #[test]
+    fn what_is_astronomic_has_an_exponent() {
+        assert_eq!(count(2.5e20), "2.500e20");
+        assert_eq!(count(9.99e17), "999 000 000 000 000 000");
+        assert_eq!(joules(3.6e303), "3.600e288 PJ");
+        assert_eq!(long_time(YEAR_S * 1e30), "1.000e30 years");
     }
 
     #[test]

@@ -296,7 +296,8 @@ impl Record {
             weight_bytes: whole(prediction.weight_bytes),
             kv_cache_bytes: whole(prediction.kv_cache_bytes),
             activation_bytes: whole(prediction.activation_bytes),
-            repacked_bytes: Some(whole(prediction.repacked_bytes)),
+            // Weights are repacked for CPUs alone.
+            repacked_bytes: (scenario.backend_kind == BackendKind::Cpu).then(|| whole(prediction.repacked_bytes)),
             runtime_bytes: Some(whole(prediction.runtime_bytes)),
             memory_bytes: whole(prediction.memory_bytes),
             capacity_bytes: whole(prediction.capacity_bytes),

@@ -1,6 +1,6 @@
 //! Reading a sensor while something else runs.
 
-use super::trace::{Sample, Trace};
+use super::trace::{MOST_GAP_S, Sample, Trace};
 use super::{Info, PowerError, Sensor};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How often a sensor is read unless told otherwise: ten times a second.
 pub const PERIOD: Duration = Duration::from_millis(100);
 
-/// Half periods that are waited for a reading.
-const PATIENCE: usize = 10;
+/// Readings that may give nothing before what there is has to do.
+const PATIENCE: u64 = 5;
 
 /// Seconds since 1970 (UTC), as traces count them.
 #[must_use]
@@ -97,18 +97,22 @@ impl Sampler {
         Trace::new(self.read.lock().map(|read| read.samples.clone()).unwrap_or_default())
     }
 
-    /// The same once it reaches this time, seconds since 1970, or what there is if it does not within some periods.
+    /// The same once it reaches this time, seconds since 1970, so that a span that ends there has a reading at its end. What is waited
+    /// for is readings, not time, since a busy machine is late with them; it is what there is if the sensor is read a few times and has
+    /// nothing to say, or is not read for as long as a trace bridges.
     #[must_use]
     pub fn trace_until(&self, at_s: f64) -> Trace {
-        for _ in 0..PATIENCE {
+        let reads = || self.read.lock().map_or(0, |read| read.reads);
+        let (start, before) = (Instant::now(), reads());
+        loop {
             let trace = self.trace();
             let reached = trace.samples().last().is_some_and(|sample| sample.at_s >= at_s);
-            if reached || self.error().is_some() {
+            let in_vain = reads() - before > PATIENCE || start.elapsed().as_secs_f64() > MOST_GAP_S;
+            if reached || in_vain || self.error().is_some() {
                 return trace;
             }
             std::thread::sleep(self.period / 2);
         }
-        self.trace()
     }
 
     /// What reading costs: seconds for one, and the share of one core at this pace.

@@ -3,7 +3,7 @@
 use crate::units::Watts;
 
 /// Readings further apart than this leave a gap that nothing is said of, seconds.
-const MOST_GAP_S: f64 = 5.0;
+pub(super) const MOST_GAP_S: f64 = 5.0;
 
 /// One reading.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -78,14 +78,33 @@ pub fn in_order<T, W>(
     space: &Space,
     run: &Run<'_>,
     worker: impl Fn() -> W + Sync,
+    take: impl FnMut(Chunk<T>) -> Result<(), RunError>,
+) -> Result<u64, RunError>
+where
+    T: Send,
+    W: FnMut(&mut Walk<'_>, &Rows<'_>) -> Result<T, WalkError>,
+{
+    in_chunks_of(CHUNK, space, run, worker, take)
+}
+
+/// The same in chunks of `rows` rows.
+///
+/// # Errors
+/// As [`in_order`].
+pub fn in_chunks_of<T, W>(
+    rows: u64,
+    space: &Space,
+    run: &Run<'_>,
+    worker: impl Fn() -> W + Sync,
     mut take: impl FnMut(Chunk<T>) -> Result<(), RunError>,
 ) -> Result<u64, RunError>
 where
     T: Send,
     W: FnMut(&mut Walk<'_>, &Rows<'_>) -> Result<T, WalkError>,
 {
+    let rows = rows.max(1);
     let end = run.rows.len();
-    let chunks = end.div_ceil(CHUNK);
+    let chunks = end.div_ceil(rows);
     let jobs = u64::try_from(run.jobs.get()).unwrap_or(1).min(chunks.max(1));
     thread::scope(|scope| {
         let mut made = Vec::new();
@@ -98,7 +117,7 @@ where
                 let mut work = worker();
                 let mut chunk = job;
                 while chunk < chunks && !run.stop.load(Ordering::Relaxed) {
-                    let part = chunk * CHUNK..end.min((chunk + 1) * CHUNK);
+                    let part = chunk * rows..end.min((chunk + 1) * rows);
                     let (last, before) = (part.end, walk.refused());
                     let made = work(&mut walk, &run.rows.part(part)).map(|made| Chunk {
                         end: last,

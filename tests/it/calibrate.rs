@@ -111,6 +111,13 @@ fn files_without_a_row_of_the_device_say_whose_they_are() {
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("no measurement of edgeprofiler-pi4"), "{stderr}");
     assert!(stderr.contains("hint: the files measure"), "{stderr}");
+    let file = sample("two-models.json");
+    let (code, stdout, stderr) = calibrate(home.path(), &["--hw", "i3-14100", "--threads", "63", "--from", &file]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(
+        stderr.contains("hint: ") && stderr.contains("--backend or --threads"),
+        "{stderr}"
+    );
 }
 
 #[cfg(not(feature = "llama"))]
@@ -168,7 +175,63 @@ fn this_machine_is_measured_fitted_and_predicted() {
     let (code, stdout, stderr) = calibrate(home.path(), &["--probe", "--llama-bench", program.to_str().unwrap()]);
     assert_eq!(code, 0, "{stderr}");
     assert!(
-        stdout.contains(&format!("Engine  {}", program.display())),
+        stdout.contains(&format!("engine: {}", program.display())),
         "a user sees what would measure: {stdout}"
     );
+}
+
+/// A table of Markdown names no device, and the JSON a CPU that the catalogue may not know.
+#[test]
+fn validate_judges_what_llama_bench_wrote_on_the_device_that_is_named() {
+    let validate = |arguments: &[&str]| {
+        let output = edgeprof().arg("validate").args(arguments).output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code().unwrap(), stdout, stderr)
+    };
+    let table = sample("smollm2.md");
+    let (code, stdout, stderr) = validate(&[&table]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(
+        stderr.contains("4 of 4 are left out because the file does not name the device"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("hint: ") && stderr.contains("--hw"), "{stderr}");
+    for file in [table, sample("smollm2.sql")] {
+        let (code, stdout, stderr) = validate(&[&file, "--hw", "n100", "--format", "json"]);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stderr.contains("taken to be of n100"), "{stderr}");
+        let validation: Value = serde_json::from_str(&stdout).unwrap();
+        let rows = validation["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 4);
+        assert!(rows.iter().all(|row| row["device"] == "n100"));
+    }
+}
+
+#[test]
+fn tables_of_calibrate_are_set_for_papers_and_programs_too() {
+    let home = tempfile::tempdir().unwrap();
+    let file = sample("two-models.json");
+    let from = |format| calibrate(home.path(), &["--hw", "i3-14100", "--from", &file, "--format", format]);
+    let (code, stdout, stderr) = from("latex");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("\\usepackage{booktabs}") && stdout.contains("\\caption{Factors}"),
+        "{stdout}"
+    );
+    let (_, stdout, _) = from("markdown");
+    assert!(
+        stdout.starts_with("# Calibration of i3-14100") && stdout.contains("| model "),
+        "{stdout}"
+    );
+    let (code, stdout, stderr) = calibrate(home.path(), &["--plan", "--budget", "30s", "--format", "json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let plan: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(plan["budget_s"], 30.0);
+    assert!(plan["expected_s"].as_f64().unwrap() > 0.0);
+    for probe in plan["probes"].as_array().unwrap() {
+        assert!(probe["weight_bytes"].as_u64().unwrap() <= plan["disk_bytes"].as_u64().unwrap());
+        assert!(!probe["tests"].as_array().unwrap().is_empty());
+    }
+    let (_, stdout, _) = calibrate(home.path(), &["--plan", "--format", "markdown"]);
+    assert!(stdout.starts_with("| model "), "{stdout}");
 }

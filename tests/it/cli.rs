@@ -112,6 +112,7 @@ fn names_that_are_not_there_suggest_the_nearest() {
     assert_snapshot!(predict("--prec q4_k_n"));
     assert_snapshot!(predict("--kv-type q9_0"));
     assert_snapshot!(run("show tinylama"));
+    assert!(run("predict --model meta-llama/Llama-3.2-1B --hw pi5").contains("did you mean `llama-3.2-1b`"));
     assert!(run("show q4km").contains("did you mean `q4_k_m`"));
     assert!(run("show zzzzzz").contains("`edgeprof list` shows the models"));
 }
@@ -209,6 +210,16 @@ fn a_gguf_is_predicted_as_it_is_stored_or_in_a_mix() {
         figures("tinyllama", "--prec q8_0"),
         "as if quantised anew"
     );
+    // The header is all that is read, so that it is enough: fetched of a file that is elsewhere, say.
+    let header = edgeprof::gguf::read_header(&path).unwrap().header_bytes;
+    let stored = figures(mine, "");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(header)
+        .unwrap();
+    assert_eq!(figures(mine, ""), stored, "by its header");
 }
 
 #[test]

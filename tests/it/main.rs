@@ -4,6 +4,7 @@
 mod abstreiter;
 mod accuracy;
 mod analysis;
+mod asked;
 mod calibrate;
 mod calibration;
 mod catalog;

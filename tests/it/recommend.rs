@@ -138,3 +138,15 @@ fn what_cannot_be_recommended_says_why() {
         assert_snapshot!(run(arguments));
     }
 }
+
+/// What does not fit has no rate; that it would be far too slow as well keeps it from the nearest misses all the same.
+#[test]
+fn what_fails_by_far_is_no_near_miss_for_failing_by_little_in_memory() {
+    let document = document("--hw pi5 --min-tps 500");
+    let misses = list(&document, "nearest_misses");
+    assert!(!misses.is_empty());
+    for miss in misses {
+        let failures = miss["failures"].as_array().unwrap();
+        assert!(failures.iter().any(|failure| failure["kind"] == "too-slow"), "{miss}");
+    }
+}

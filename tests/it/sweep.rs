@@ -468,3 +468,22 @@ mod tables {
         assert!(depths.eq(0..i64::try_from(done.end).unwrap()));
     }
 }
+
+#[test]
+fn what_is_asked_wrongly_says_what_can_be_asked() {
+    let error = |more: &str| {
+        let output = edgeprof().args(arguments(more).split_whitespace()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.json");
+    let said = error(&format!("-o {}", file.display()));
+    assert!(said.contains("names no format") && said.contains(".jsonl"), "{said}");
+    assert!(!file.exists());
+    let said = error("--kv-type q8_0,q7");
+    assert!(
+        said.contains("`q7`") && said.contains("hint: a KV cache can be of"),
+        "{said}"
+    );
+}

@@ -61,8 +61,10 @@ impl Meter {
         !matches!(self, Self::None)
     }
 
-    /// Does nothing for a while, and gives the time of that, unless it is interrupted.
+    /// Does nothing for a while, and gives the time of that, unless it is interrupted. A sensor has been read before it begins and
+    /// is read again before it is over: without a reading at either end nothing is known of what lies between.
     pub fn idle(&self, interrupted: impl Fn() -> bool) -> Option<[f64; 2]> {
+        self.read_until(0.0);
         let (start, from_s) = (Instant::now(), now_s());
         while start.elapsed() < IDLE {
             if interrupted() {
@@ -70,7 +72,16 @@ impl Meter {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some([from_s, now_s()])
+        let to_s = now_s();
+        self.read_until(to_s);
+        Some([from_s, to_s])
+    }
+
+    /// Waits for a reading of the sensor at this time or later.
+    fn read_until(&self, at_s: f64) {
+        if let Self::Sensor(sampler) = self {
+            let _ = sampler.trace_until(at_s);
+        }
     }
 
     /// The timing with the power that a sensor read meanwhile; a log's comes at the end.

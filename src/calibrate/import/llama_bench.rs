@@ -198,7 +198,7 @@ impl Record<'_> {
     fn device(&self) -> String {
         let gpu = self.backend().is_ok_and(|backend| backend != BackendKind::Cpu);
         let field = if gpu { "gpu_info" } else { "cpu_info" };
-        self.text(field).unwrap_or("not stated").to_owned()
+        self.text(field).unwrap_or_default().to_owned()
     }
 
     /// Why a run does not stand for what a prediction describes.

@@ -15,6 +15,7 @@ pub use shape::Shape;
 use crate::calibrate::Phase;
 use crate::calibrate::measure::Test;
 use crate::model::Model;
+use crate::output::{Align, Grid, Setting, Sheet, number};
 use crate::quant::{BlockType, CacheType, Mix};
 use std::path::PathBuf;
 
@@ -286,7 +287,8 @@ impl Plan {
         self.probes
             .iter()
             .map(|probe| self.options.rates.probe_seconds(probe))
-            .sum()
+            // Not `sum`, whose nothing is -0.
+            .fold(0.0, |sum, seconds| sum + seconds)
     }
 
     /// Most disk space at any one time: files are written one after the other.
@@ -320,36 +322,53 @@ impl Probe {
     }
 }
 
-impl std::fmt::Display for Plan {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Plan {
+    /// What is measured on which model with its expected time, and what all of it takes.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        let mut grid = Grid::new([
+            ("model", Align::Left),
+            ("precision", Align::Left),
+            ("weights", Align::Right),
+            ("for", Align::Left),
+            ("test", Align::Left),
+            ("expected", Align::Right),
+        ]);
+        let rates = &self.options.rates;
         for probe in &self.probes {
-            writeln!(
-                f,
-                "{:<42} {:<8} {:>5.0} MB {:>6.1} s   {}",
-                probe.model.id,
+            let mut about = [
+                probe.model.id.clone(),
                 probe.precision(),
-                probe.weight_bytes as f64 / 1e6,
-                self.options.rates.probe_seconds(probe),
-                probe.purpose
-            )?;
+                number::bytes(probe.weight_bytes as f64),
+                probe.purpose.to_string(),
+            ];
             for test in &probe.tests {
-                writeln!(
-                    f,
-                    "    {test:<36} {:>6.1} s",
-                    self.options.rates.test_seconds(probe, test)
-                )?;
+                let expected = number::seconds(rates.test_seconds(probe, test));
+                grid.row(
+                    std::mem::take(&mut about)
+                        .into_iter()
+                        .chain([test.to_string(), expected]),
+                );
             }
         }
-        write!(
-            f,
-            "{} models, {} tests, about {:.0} s of {:.0} s; at most {:.0} MB of disk and {:.0} MB of memory at a time",
+        let mut sheet = Sheet::default();
+        sheet.table("", grid);
+        sheet.paragraph(format!(
+            "{} models, {} tests, about {:.0} s of {:.0} s; at most {} of disk and {} of memory at a time",
             self.probes.len(),
             self.tests().count(),
             self.expected_s(),
             self.options.budget_s,
-            self.disk() as f64 / 1e6,
-            self.memory() as f64 / 1e6
-        )
+            number::bytes(self.disk() as f64),
+            number::bytes(self.memory() as f64)
+        ));
+        sheet
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.sheet().set(Setting::Text).trim_end())
     }
 }
 

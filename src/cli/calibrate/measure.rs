@@ -4,7 +4,7 @@ use super::machine::Target;
 use super::{Calibrate, Failure};
 use edgeprof::calibrate::collect::{self, CollectOptions, Collected, Event};
 use edgeprof::calibrate::measure::Stop;
-use edgeprof::calibrate::plan::PlanOptions;
+use edgeprof::calibrate::plan::{Plan, PlanOptions};
 use edgeprof::calibrate::probe::Probes;
 use edgeprof::model::gguf;
 use std::io::{IsTerminal, Write};
@@ -41,14 +41,9 @@ pub fn build(asked: &Calibrate, target: &Target) -> Result<Result<String, String
     Ok(collect::build(&options(asked, target)?).map_err(|error| error.to_string()))
 }
 
-/// What would be measured, and with what.
-pub fn plan_text(asked: &Calibrate, target: &Target, probes: &Probes) -> Result<String, Failure> {
-    let plan = collect::plan(&options(asked, target)?, probes);
-    let with = match build(asked, target)? {
-        Ok(build) => format!("with {build}"),
-        Err(reason) => format!("cannot be measured yet: {reason}"),
-    };
-    Ok(format!("{plan}\n{with}\n"))
+/// What would be measured.
+pub fn plan(asked: &Calibrate, target: &Target, probes: &Probes) -> Result<Plan, Failure> {
+    Ok(collect::plan(&options(asked, target)?, probes))
 }
 
 fn options(asked: &Calibrate, target: &Target) -> Result<CollectOptions, Failure> {

@@ -1,5 +1,6 @@
 //! `calibrate`: from measurements to the factors that `predict` uses.
 
+mod ahead;
 mod machine;
 mod measure;
 mod publish;
@@ -16,6 +17,7 @@ use edgeprof::calibrate::device::{About, calibrate};
 use edgeprof::calibrate::measurement::Measurements;
 use edgeprof::catalog::{Catalog, Choice, user_folder, write_atomically};
 use edgeprof::device::BackendKind;
+use edgeprof::output::Setting;
 use edgeprof::power;
 use machine::Target;
 use report::Report;
@@ -38,7 +40,7 @@ pub struct Calibrate {
     #[arg(long = "hw", visible_alias = "hardware", value_name = "NAME", default_value = "host")]
     hardware: String,
     /// What computes [default: the device's own choice]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     backend: Option<Backend>,
     /// CPU threads [default: several counts are tried]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -79,7 +81,7 @@ pub struct Calibrate {
     #[command(flatten)]
     catalog: CatalogArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write the calibration to this file [default: calibration/<device>-<backend>.toml in your data folder]
     #[arg(short, long, value_name = "FILE.toml", help_heading = "Output")]
@@ -88,8 +90,26 @@ pub struct Calibrate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// Aligned columns, for a terminal
     Table,
+    /// Everything, in base SI units
     Json,
+    /// The tables, for a README
+    Markdown,
+    /// The tables, for a paper (package booktabs)
+    Latex,
+}
+
+impl Format {
+    /// How the tables are set, if it is one for people.
+    const fn setting(self) -> Option<Setting> {
+        match self {
+            Self::Table => Some(Setting::Text),
+            Self::Markdown => Some(Setting::Markdown),
+            Self::Latex => Some(Setting::Latex),
+            Self::Json => None,
+        }
+    }
 }
 
 /// `60s`, `5m`, `1h`, `500ms`, or a number of seconds.
@@ -147,6 +167,7 @@ impl Calibrate {
             report.power.clone_from(&collected.power);
             let kept = collected.measurements();
             if let Some(probes) = &collected.probes {
+                report.warnings.extend(ahead::UNOPTIMISED.map(str::to_owned));
                 target.take(&catalog, probes, &kept, &about.date)?;
             }
             Measurements {
@@ -174,9 +195,9 @@ impl Calibrate {
         if self.output.is_none() {
             report.written.extend(target.store()?);
         }
-        let text = match self.format {
-            Format::Table => report.text(&target, &bench, &calibrated, &class),
-            Format::Json => report.json(&target, &bench, &calibrated, &class)?,
+        let text = match self.format.setting() {
+            Some(setting) => report.sheet(&target, &bench, &calibrated, &class).set(setting),
+            None => report.json(&target, &bench, &calibrated, &class)?,
         };
         sink::write(&text, None)
     }
@@ -184,19 +205,23 @@ impl Calibrate {
     /// `--probe` and `--plan`.
     fn without_measuring(&self, catalog: &Catalog, target: &mut Target) -> Result<(), Failure> {
         let probes = measure::probe(self, target)?;
+        let build = measure::build(self, target)?;
         let text = if self.plan {
-            measure::plan_text(self, target, &probes)?
+            let plan = measure::plan(self, target, &probes)?;
+            match self.format.setting() {
+                Some(setting) => ahead::plan(&plan, &build).set(setting),
+                None => ahead::plan_json(&plan, &build)?,
+            }
         } else {
             target.take(catalog, &probes, &[], &self.date())?;
-            let sensors = report::Sensors::find();
-            let build = measure::build(self, target)?;
+            let sensors = ahead::Sensors::find();
             let written = match &self.output {
                 Some(path) => Some(target.write(path)?),
                 None => target.store()?,
             };
-            match self.format {
-                Format::Table => report::probes_text(&probes, &build, &sensors, written.as_deref()),
-                Format::Json => report::probes_json(&probes, &build, &sensors, written.as_deref())?,
+            match self.format.setting() {
+                Some(setting) => ahead::probes(&probes, &build, &sensors, written.as_deref()).set(setting),
+                None => ahead::probes_json(&probes, &build, &sensors, written.as_deref())?,
             }
         };
         sink::write(&text, None)

@@ -1,20 +1,18 @@
 //! What was measured, fitted and left out, for readers and for programs.
 
+use super::ahead::rates;
 use super::{Failure, Target};
 use edgeprof::calibrate::bench::Bench;
 use edgeprof::calibrate::collect::Power;
 use edgeprof::calibrate::device::Calibrated;
 use edgeprof::calibrate::measurement::LeftOut;
 use edgeprof::calibrate::probe::Probes;
-use edgeprof::calibration::{Calibration, FactorId, Phase, PowerFactors};
-use edgeprof::output::{Align, Grid, SCHEMA, number};
-use edgeprof::power::{self, Info};
-use edgeprof::units::Watts;
-use serde::Serialize;
+use edgeprof::calibration::{Calibration, FactorId, PowerFactors};
+use edgeprof::output::{Align, Grid, SCHEMA, Sheet, number};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Rows that are listed one by one; of more, the reasons are counted.
 const MOST_LINES: usize = 60;
@@ -38,65 +36,61 @@ pub struct Report {
 
 impl Report {
     /// The report for a reader.
-    pub fn text(&self, target: &Target, bench: &Bench, calibrated: &Calibrated, class: &Calibration) -> String {
+    pub fn sheet(&self, target: &Target, bench: &Bench, calibrated: &Calibrated, class: &Calibration) -> Sheet {
         let file = &calibrated.file;
-        let mut text = format!(
-            "Calibration of {} ({}), {}, class {}\n",
-            target.device.id, target.device.name, target.backend, file.class
+        let mut sheet = Sheet::default();
+        sheet.heading(
+            format!("Calibration of {}", target.device.id),
+            format!(" ({}), {}, class {}", target.device.name, target.backend, file.class),
         );
-        // Writing to a String cannot fail.
-        let mut line = |name: &str, value: &str| {
-            let _ = writeln!(text, "  {name:<9} {value}");
-        };
-        if let Some(machine) = &file.machine {
-            line("machine", machine);
-        }
-        if let Some(build) = &file.build {
-            line("build", build);
-        }
-        if let Some(threads) = file.threads {
-            line("threads", &threads.to_string());
-        }
-        if let Some(seconds) = self.seconds {
-            line("took", &number::seconds(seconds));
-        }
+        let about = [
+            file.machine.as_ref().map(|machine| format!("machine: {machine}")),
+            file.build.as_ref().map(|build| format!("build: {build}")),
+            file.threads.map(|threads| format!("threads: {threads}")),
+            self.seconds
+                .map(|seconds| format!("took: {}", number::seconds(seconds))),
+            self.power.as_ref().map(power_text),
+        ];
+        sheet.items(about.into_iter().flatten().collect());
         if let Some(probes) = &self.probes {
-            let _ = write!(text, "\n{}", rates(probes));
+            sheet.table("Probed", rates(probes));
         }
-        if let Some(power) = &self.power {
-            let _ = write!(text, "\n{}", power_text(power));
+        sheet.table("Measured", measured(bench, calibrated));
+        let more = calibrated.file.points.len().saturating_sub(MOST_LINES);
+        if more > 0 {
+            sheet.paragraph(format!("and {more} more"));
         }
-        let _ = write!(text, "\n{}", measured(bench, calibrated));
-        let _ = write!(text, "\n{}", factors(calibrated, class));
-        for (phase, quality) in &file.quality {
+        let (grid, silent) = factors(calibrated, class);
+        sheet.table("Factors", grid);
+        if silent > 0 {
+            sheet.paragraph(format!(
+                "{silent} factors of formats that these measurements do not determine are the class's, moved only as far as formats move together"
+            ));
+        }
+        let quality = file.quality.iter().map(|(phase, quality)| {
             let error = quality
                 .held_out_error
                 .map_or_else(|| "not checked".to_owned(), number::percent);
-            let _ = writeln!(
-                text,
-                "{}{phase}: {} points, scatter {}, median error on a model left out of the fit: {error}",
-                if *phase == Phase::Prefill { "\n" } else { "" },
-                quality.points,
+            format!(
+                "{phase}: {}, scatter {}, median error on a model left out of the fit: {error}",
+                counted(quality.points, "point"),
                 number::percent(quality.scatter)
-            );
-        }
-        if let Some(power) = &file.power {
-            text.push_str(&energy_text(power));
-        }
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+            )
+        });
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for row in &self.left_out {
             *reasons.entry(&row.reason).or_default() += 1;
         }
-        for (reason, count) in reasons {
-            let _ = writeln!(text, "left out: {count} rows: {reason}");
-        }
-        for warning in &self.warnings {
-            let _ = writeln!(text, "warning: {warning}");
-        }
-        for path in &self.written {
-            let _ = writeln!(text, "written: {}", path.display());
-        }
-        text
+        let left_out = reasons
+            .into_iter()
+            .map(|(reason, count)| format!("left out: {}: {reason}", counted(count, "row")));
+        let items = quality
+            .chain(file.power.as_ref().and_then(energy_text))
+            .chain(left_out)
+            .chain(self.warnings.iter().map(|warning| format!("warning: {warning}")))
+            .chain(self.written.iter().map(|path| format!("written: {}", path.display())));
+        sheet.items(items.collect());
+        sheet
     }
 
     /// The report for a program.
@@ -165,7 +159,7 @@ impl Report {
 
 /// Where power was read, and what reading it cost.
 fn power_text(power: &Power) -> String {
-    let mut text = format!("Power     {} (rail {})", power.what, power.rail);
+    let mut text = format!("power: {} (rail {})", power.what, power.rail);
     if let Some(idle) = power.idle_watts {
         let _ = write!(text, ", idle {:.2} W", idle.get());
     }
@@ -177,34 +171,37 @@ fn power_text(power: &Power) -> String {
             number::percent(share)
         );
     }
-    text + "\n"
+    text
+}
+
+/// `1 point`, `2 points`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What was fitted to the power of the tests.
-fn energy_text(power: &PowerFactors) -> String {
-    let Some(measured) = &power.measured else {
-        return String::new();
-    };
+fn energy_text(power: &PowerFactors) -> Option<String> {
+    let measured = power.measured.as_ref()?;
     let range = measured.full_load_w - measured.idle_w;
     let watts = |value: f64| format!("{} W", number::significant(value, 3));
     let error = power
         .held_out_error
         .map_or_else(|| "not checked".to_owned(), number::percent);
-    format!(
-        "energy: {} stand on the rail {}, arithmetic draws {} beyond, streaming {}; {} points, median error on a model left out of the fit: {error}\n",
+    Some(format!(
+        "energy: {} stand on the rail {}, arithmetic draws {} beyond, streaming {}; {}, median error on a model left out of the fit: {error}",
         watts(measured.idle_w * power.standing),
         measured.rail,
         watts(range * power.compute),
         watts(range * power.memory),
-        power.points
-    )
+        counted(power.points, "point")
+    ))
 }
 
 /// The points, measured and fitted.
-fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
+fn measured(bench: &Bench, calibrated: &Calibrated) -> Grid {
     let power = bench.rows.iter().any(|row| row.measurement.watts.is_some());
     let mut columns = vec![
-        ("Measured", Align::Left),
+        ("model", Align::Left),
         ("precision", Align::Left),
         ("test", Align::Left),
         ("threads", Align::Right),
@@ -232,17 +229,13 @@ fn measured(bench: &Bench, calibrated: &Calibrated) -> String {
         }
         grid.row(cells);
     }
-    let mut text = grid.text("");
-    if points.len() > MOST_LINES {
-        let _ = writeln!(text, "and {} more", points.len() - MOST_LINES);
-    }
-    text
+    grid
 }
 
 /// The factors that the measurements determine beside the class's, and how many they do not.
-fn factors(calibrated: &Calibrated, class: &Calibration) -> String {
+fn factors(calibrated: &Calibrated, class: &Calibration) -> (Grid, usize) {
     let mut grid = Grid::new([
-        ("Factor", Align::Left),
+        ("factor", Align::Left),
         ("fitted", Align::Right),
         ("±", Align::Right),
         ("class's", Align::Right),
@@ -283,147 +276,5 @@ fn factors(calibrated: &Calibrated, class: &Calibration) -> String {
             .to_owned(),
         ]);
     }
-    let mut text = grid.text("");
-    if silent > 0 {
-        let _ = writeln!(
-            text,
-            "{silent} factors of formats that these measurements do not determine are the class's, moved only as far as formats move together"
-        );
-    }
-    text
-}
-
-fn rates(probes: &Probes) -> String {
-    let mut grid = Grid::new([("Probed", Align::Left), ("", Align::Right), ("", Align::Left)]);
-    let rate = |value: f64| number::quantity(value, "B/s");
-    let threads = format!("{} threads", probes.threads);
-    grid.row(["memory, read", &rate(probes.read_bandwidth), &threads]);
-    grid.row(["memory, read", &rate(probes.core_read_bandwidth), "1 thread"]);
-    grid.row(["memory, triad", &rate(probes.triad_bandwidth), &threads]);
-    grid.row(["memory, triad", &rate(probes.core_triad_bandwidth), "1 thread"]);
-    if let Some(storage) = &probes.storage {
-        let note = if storage.uncached {
-            "past the page cache"
-        } else {
-            "perhaps from the page cache: not used"
-        };
-        grid.row(["storage, read", &rate(storage.bytes_per_s), note]);
-    }
-    if let Some(write) = probes.write_rate {
-        grid.row(["storage, write", &rate(write), ""]);
-    }
-    if let Some(copy) = probes.host_to_device {
-        grid.row([
-            "host to device",
-            &rate(copy),
-            "from ordinary memory, as weights are loaded",
-        ]);
-    }
-    grid.text("")
-}
-
-/// The power sensors of this machine.
-#[derive(Serialize)]
-pub struct Sensors {
-    found: Vec<SensorState>,
-}
-
-/// A sensor and what it says now, or why it cannot be read.
-#[derive(Serialize)]
-struct SensorState {
-    sensor: Option<Info>,
-    watts: Option<Watts>,
-    error: Option<String>,
-}
-
-impl Sensors {
-    /// Those there are, each read for a moment.
-    pub fn find() -> Self {
-        let state = |found: power::Found| match found {
-            Ok(mut sensor) => {
-                let info = sensor.info().clone();
-                let first = sensor.sample();
-                std::thread::sleep(std::time::Duration::from_millis(250));
-                let (watts, error) = match first.and_then(|_| sensor.sample()) {
-                    Ok(watts) => (watts, None),
-                    Err(error) => (None, Some(error.to_string())),
-                };
-                SensorState {
-                    sensor: Some(info),
-                    watts,
-                    error,
-                }
-            }
-            Err(error) => SensorState {
-                sensor: None,
-                watts: None,
-                error: Some(error.to_string()),
-            },
-        };
-        Self {
-            found: power::find(&power::Host::this()).into_iter().map(state).collect(),
-        }
-    }
-
-    fn text(&self) -> String {
-        if self.found.is_empty() {
-            return "no power sensor is found; `calibrate --power-log FILE.csv` takes a meter's\n".to_owned();
-        }
-        let mut grid = Grid::new([
-            ("Power", Align::Left),
-            ("rail", Align::Left),
-            ("", Align::Right),
-            ("", Align::Left),
-        ]);
-        for state in &self.found {
-            let info = state.sensor.as_ref();
-            grid.row([
-                info.map_or("", |info| info.name).to_owned(),
-                info.map_or(String::new(), |info| info.rail.to_string()),
-                state
-                    .watts
-                    .map(|watts| format!("{:.2} W", watts.get()))
-                    .unwrap_or_default(),
-                state
-                    .error
-                    .clone()
-                    .or(info.map(|info| info.what.clone()))
-                    .unwrap_or_default(),
-            ]);
-        }
-        grid.text("")
-    }
-}
-
-/// `--probe` for a reader.
-pub fn probes_text(
-    probes: &Probes,
-    build: &Result<String, String>,
-    sensors: &Sensors,
-    written: Option<&Path>,
-) -> String {
-    let (Ok(build) | Err(build)) = build;
-    let mut text = format!("{}\nEngine  {build}\n\n{}", rates(probes), sensors.text());
-    if let Some(path) = written {
-        let _ = writeln!(text, "written: {}", path.display());
-    }
-    text
-}
-
-/// `--probe` for a program.
-pub fn probes_json(
-    probes: &Probes,
-    build: &Result<String, String>,
-    sensors: &Sensors,
-    written: Option<&Path>,
-) -> Result<String, Failure> {
-    let document = json!({
-        "schema": SCHEMA,
-        "probes": probes,
-        "build": build.as_ref().ok(),
-        "cannot_measure": build.as_ref().err(),
-        "power_sensors": sensors.found,
-        "written": written,
-    });
-    Ok(serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n")
+    (grid, silent)
 }

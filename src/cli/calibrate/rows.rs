@@ -1,8 +1,10 @@
 //! Measurements from files: those of the device that is calibrated.
 
 use super::{Calibrate, Failure, Target};
+use edgeprof::calibrate::bench::{Bench, Own};
 use edgeprof::calibrate::import::{self, Known};
-use edgeprof::calibrate::measurement::{LeftOut, Measurement, Measurements};
+use edgeprof::calibrate::measurement::{LeftOut, Measurements};
+use edgeprof::calibrate::validate::ValidateError;
 use edgeprof::catalog::Catalog;
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::Model;
@@ -65,29 +67,73 @@ pub fn all(catalog: &Catalog, files: &[PathBuf], first: Option<&Device>) -> Resu
     Ok(measurements)
 }
 
+/// The rows of every device in `files`, those of llama-bench whose device the catalogue does not know as of `device`, and what a reader
+/// should know of them: llama-bench names the CPU or the GPU, or in a table of Markdown nothing.
+pub fn taken_to_be_of(
+    catalog: &Catalog,
+    files: &[PathBuf],
+    device: &Device,
+) -> Result<(Measurements, Vec<String>), Failure> {
+    let mut measurements = all(catalog, files, Some(device))?;
+    let ids: Vec<&str> = catalog.device_ids().collect();
+    let mut renamed: BTreeMap<String, usize> = BTreeMap::new();
+    for row in &mut measurements.kept {
+        let known = ids.contains(&row.device.as_str()) || row.device == device.id;
+        if !known && files.iter().any(|file| file.display().to_string() == row.source) {
+            let name = std::mem::replace(&mut row.device, device.id.clone());
+            *renamed.entry(name).or_default() += 1;
+        }
+    }
+    let note = |(name, count): (String, usize)| {
+        let says = if name.is_empty() {
+            "do not name their device".to_owned()
+        } else {
+            format!("name their device `{name}`, which the catalogue does not know")
+        };
+        format!("{count} rows {says}; they are taken to be of {}", device.id)
+    };
+    Ok((measurements, renamed.into_iter().map(note).collect()))
+}
+
+/// The rows of every device in `files`, ready to be judged, and what a reader should know of them; `device` is the one of rows that
+/// name none of the catalogue's.
+pub fn bench(catalog: &Catalog, files: &[PathBuf], device: Option<&Device>) -> Result<(Bench, Vec<String>), Failure> {
+    let (measurements, notes) = match device {
+        Some(device) => taken_to_be_of(catalog, files, device)?,
+        None => (all(catalog, files, None)?, Vec::new()),
+    };
+    let own = Own {
+        device: device.cloned(),
+        ..Own::default()
+    };
+    Ok((Bench::with(catalog, &own, measurements), notes))
+}
+
+/// The failure of a validation; where there is nothing to judge, with how to say whose measurements these are.
+pub fn not_judged(error: ValidateError) -> Failure {
+    let nothing = matches!(error, ValidateError::Nothing { .. });
+    let failure = Failure::new(error);
+    if nothing {
+        failure.hint("llama-bench names the CPU or the GPU, and a table of Markdown neither; `--hw` says which device of the catalogue it was")
+    } else {
+        failure
+    }
+}
+
 /// The rows of the target in `files`, and what a reader should know of the others. Where no backend was asked for, the target's
 /// becomes the one that most rows are of.
-///
-/// llama-bench names the CPU or the GPU, which the catalogue may not know; such rows are taken to be of the target.
 pub fn read(
     catalog: &Catalog,
     files: &[PathBuf],
     target: &mut Target,
     asked: &Calibrate,
 ) -> Result<(Measurements, Vec<String>), Failure> {
-    let mut measurements = all(catalog, files, Some(&target.device))?;
-    let ids: Vec<&str> = catalog.device_ids().collect();
+    let (mut measurements, mut warnings) = taken_to_be_of(catalog, files, &target.device)?;
     let id = target.device.id.clone();
     let like = target.device.like.clone();
-    let from_llama_bench = |row: &Measurement| files.iter().any(|file| file.display().to_string() == row.source);
-    let mut renamed: BTreeMap<String, usize> = BTreeMap::new();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     measurements.kept.retain_mut(|row| {
-        let unknown = !ids.contains(&row.device.as_str()) && row.device != id;
-        let same = row.device == id || Some(&row.device) == like.as_ref();
-        if unknown && from_llama_bench(row) {
-            *renamed.entry(row.device.clone()).or_default() += 1;
-        } else if !same {
+        if row.device != id && Some(&row.device) != like.as_ref() {
             *others.entry(row.device.clone()).or_default() += 1;
             return false;
         }
@@ -108,12 +154,6 @@ pub fn read(
         of_other_backends += usize::from(!keep);
         keep
     });
-    let mut warnings = Vec::new();
-    for (name, count) in renamed {
-        warnings.push(format!(
-            "{count} rows name their device `{name}`, which the catalogue does not know; they are taken to be of {id}"
-        ));
-    }
     for (name, count) in others.iter().take(8) {
         warnings.push(format!("{count} rows are of {name} and are not used"));
     }
@@ -137,10 +177,14 @@ pub fn read(
         let error = NothingToFit::of(target, &measurements.left_out);
         let failure = Failure::new(error);
         let names: Vec<String> = others.into_keys().take(8).collect();
-        return Err(if names.is_empty() {
-            failure
-        } else {
+        return Err(if !names.is_empty() {
             failure.hint(format!("the files measure {}; name one with --hw", names.join(", ")))
+        } else if of_other_backends > 0 {
+            failure.hint(format!(
+                "the files have {of_other_backends} rows of another backend or thread count; name it with --backend or --threads"
+            ))
+        } else {
+            failure
         });
     }
     Ok((measurements, warnings))

@@ -33,7 +33,7 @@ pub struct Diff {
     #[arg(value_name = "B")]
     second: String,
     /// How to print it; csv: the factors
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     catalog: CatalogArgs,

@@ -38,7 +38,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct All {
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     catalog: CatalogArgs,

@@ -17,7 +17,7 @@ pub struct Show {
     #[arg(value_name = "ID|FILE")]
     calibration: String,
     /// How to print it; csv: the factors
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     catalog: CatalogArgs,

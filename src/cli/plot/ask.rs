@@ -221,18 +221,16 @@ impl Plot {
                 let budget = |mode: &PowerMode| mode.budget.as_ref().map_or(f64::INFINITY, |budget| budget.value.0);
                 budget(a).total_cmp(&budget(b))
             });
-            let mut modes: Vec<Option<String>> = named.into_iter().map(|(name, _)| Some(name.clone())).collect();
-            if self.question.power_mode.is_some() || modes.is_empty() {
-                modes = vec![self.question.power_mode.clone()];
+            let mut power_mode = self.question.power_mode.clone();
+            if power_mode.is_empty() {
+                power_mode = named.into_iter().map(|(name, _)| name.clone()).collect();
             }
-            for power_mode in modes {
-                let one = QuestionArgs {
-                    hardware: vec![hardware.clone()],
-                    power_mode,
-                    ..self.question.clone()
-                };
-                question::each_of(&one, &catalog, work, |answer| records.push(answer.record()))?;
-            }
+            let one = QuestionArgs {
+                hardware: vec![hardware.clone()],
+                power_mode,
+                ..self.question.clone()
+            };
+            question::each_of(&one, &catalog, work, |answer| records.push(answer.record()))?;
         }
         Ok(records)
     }

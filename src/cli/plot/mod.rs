@@ -35,7 +35,12 @@ Examples:
 )]
 pub struct Plot {
     /// The figure
-    #[arg(value_enum, value_name = "FIGURE", required_unless_present = "list")]
+    #[arg(
+        value_enum,
+        ignore_case = true,
+        value_name = "FIGURE",
+        required_unless_present = "list"
+    )]
     figure: Option<Name>,
     /// Measurements, what `validate --format json` printed, or the data of such a figure (parity)
     #[arg(value_name = "FILE")]
@@ -55,7 +60,7 @@ pub struct Plot {
     #[arg(long, value_name = "KEY", value_parser = metrics(), help_heading = "Figure")]
     y: Option<String>,
     /// The phase that parity is shown of [default: both]
-    #[arg(long, value_enum, help_heading = "Figure")]
+    #[arg(long, value_enum, ignore_case = true, help_heading = "Figure")]
     phase: Option<PhaseName>,
     /// Prices of the two devices of the break-even [default: those of their entries, where they have one]
     #[arg(long, value_name = "A,B", value_delimiter = ',', help_heading = "Economy")]
@@ -67,7 +72,7 @@ pub struct Plot {
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// What to write [default: what the ending of --output says, else svg]
-    #[arg(long, value_enum, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, help_heading = "Output")]
     format: Option<Format>,
     /// Width on paper: `3.5in`, `88mm`, `252pt` [default: 3.5in, a column of two]
     #[arg(long, value_name = "LENGTH", value_parser = length, help_heading = "Output")]

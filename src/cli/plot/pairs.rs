@@ -3,7 +3,6 @@
 use crate::cli::calibrate::rows;
 use crate::cli::failure::Failure;
 use crate::cli::predict::question::QuestionArgs;
-use edgeprof::calibrate::bench::Bench;
 use edgeprof::calibrate::validate::validate;
 use edgeprof::calibration::Phase;
 use edgeprof::figure::parity::Pair;
@@ -81,8 +80,15 @@ pub fn read(files: &[PathBuf], question: &QuestionArgs) -> Result<Vec<Pair>, Fai
     }
     if !measurements.is_empty() {
         let catalog = question.catalog.open()?;
-        let bench = Bench::new(&catalog, rows::all(&catalog, &measurements, None)?);
-        let validation = validate(&catalog, &bench, None, &question.calibration.choice()).map_err(Failure::new)?;
+        let device = match question.hardware.as_slice() {
+            [name] => Some(catalog.device(name.trim())?),
+            _ => None,
+        };
+        let (bench, notes) = rows::bench(&catalog, &measurements, device.as_deref().map(|entry| &entry.value))?;
+        for note in notes {
+            Failure::new(note).warn();
+        }
+        let validation = validate(&catalog, &bench, None, &question.calibration.choice()).map_err(rows::not_judged)?;
         pairs.extend(validation.rows.iter().map(Pair::from));
     }
     Ok(pairs)

@@ -30,7 +30,7 @@ pub struct Predict {
     #[command(flatten)]
     question: QuestionArgs,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Show the terms of every figure: formula, inputs, factor and source
     #[arg(long, help_heading = "Output")]

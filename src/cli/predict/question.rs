@@ -36,15 +36,15 @@ pub struct QuestionArgs {
     #[command(flatten)]
     pub precision: PrecisionArgs,
     /// What computes [default: the device's own choice]
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_enum, ignore_case = true, value_delimiter = ',')]
     pub backend: Vec<Backend>,
-    /// Power mode of the device, where it has several [default: the one it ships in]
-    #[arg(long, value_name = "NAME")]
-    pub power_mode: Option<String>,
+    /// Power modes of the device, where it has several [default: the one it ships in]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub power_mode: Vec<String>,
     #[command(flatten)]
     pub setup: SetupArgs,
     /// The formulas that answer
-    #[arg(long, value_enum, default_value_t = FormulaSet::Exact)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = FormulaSet::Exact)]
     pub formulas: FormulaSet,
     #[command(flatten)]
     pub workload: WorkloadArgs,
@@ -146,7 +146,7 @@ struct NoPeak {
     backend: BackendKind,
 }
 
-/// Asks every combination in turn: models outermost, then devices, backends, precisions.
+/// Asks every combination in turn: models outermost, then devices, backends, power modes, precisions.
 pub fn each(asked: &QuestionArgs, take: impl FnMut(&Answer<'_>)) -> Result<(), Failure> {
     each_of(asked, &asked.catalog.open()?, asked.workload.workload()?, take)
 }
@@ -172,21 +172,25 @@ pub fn each_of(
             if backends.is_empty() {
                 backends.push(device.default_backend);
             }
-            for &backend in &backends {
+            let modes: Vec<Option<&str>> = if asked.power_mode.is_empty() {
+                vec![None]
+            } else {
+                asked.power_mode.iter().map(|mode| Some(mode.trim())).collect()
+            };
+            for (&backend, mode) in backends
+                .iter()
+                .flat_map(|backend| modes.iter().map(move |&mode| (backend, mode)))
+            {
                 for (&precision, sums) in precisions.iter().zip(&sums) {
-                    one(
-                        asked,
-                        catalog,
-                        workload,
-                        Names {
-                            model: &model,
-                            device: &device,
-                            backend,
-                            precision,
-                            sums,
-                        },
-                        &mut take,
-                    )?;
+                    let names = Names {
+                        model: &model,
+                        device: &device,
+                        backend,
+                        mode,
+                        precision,
+                        sums,
+                    };
+                    one(asked, catalog, workload, names, &mut take)?;
                 }
             }
         }
@@ -200,6 +204,7 @@ struct Names<'a> {
     model: &'a Entry<Model>,
     device: &'a Arc<Entry<Device>>,
     backend: BackendKind,
+    mode: Option<&'a str>,
     precision: Precision,
     sums: &'a ModelSums,
 }
@@ -215,6 +220,7 @@ fn one(
         model,
         device,
         backend,
+        mode,
         precision,
         sums,
     } = names;
@@ -223,14 +229,7 @@ fn one(
             return Err(Failure::new(UnknownToThePaper { flag }));
         }
         // The same checks as ever, though the equations take less of it.
-        let scenario = Scenario::new(
-            sums,
-            device,
-            Some(backend),
-            precision,
-            asked.power_mode.as_deref(),
-            workload,
-        );
+        let scenario = Scenario::new(sums, device, Some(backend), precision, mode, workload);
         match scenario {
             // The paper knows one backend and one cache, and its S may be shorter than the work.
             Ok(_) | Err(ScenarioError::ContextTooSmall { .. } | ScenarioError::Cache(_)) => {}
@@ -250,7 +249,6 @@ fn one(
         return Ok(());
     }
     let choice = asked.calibration.choice();
-    let mode = asked.power_mode.as_deref();
     let target = Target::new(catalog, Arc::clone(device), Some(backend), mode, &choice)?;
     let target = asked.setup.apply(catalog, target, &choice)?;
     let (scenario, prediction) = target.ask(sums, precision, workload).map_err(Failure::new)?;

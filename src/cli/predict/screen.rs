@@ -61,8 +61,12 @@ fn asked(model: &Model, scenario: &Scenario<'_>) -> String {
     if let Some((mode, _)) = scenario.power_mode {
         let _ = write!(text, ", power mode {mode}");
     }
-    if let Some(layers) = work.gpu_layers {
-        let _ = write!(text, ", {layers} layers on the GPU");
+    match work.gpu_layers {
+        Some(layers) if scenario.host.is_some() => {
+            let _ = write!(text, ", {layers} layers on the GPU");
+        }
+        Some(_) => text.push_str(", all layers on the GPU"),
+        None => {}
     }
     let cache = cache_name(work.key_type, work.value_type);
     line!(

@@ -25,10 +25,10 @@ Examples:
   edgeprof reproduce priya --format markdown")]
 pub struct Reproduce {
     /// The study
-    #[arg(value_enum)]
+    #[arg(value_enum, ignore_case = true)]
     paper: Paper,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
     /// Write to a file instead of the standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

@@ -36,7 +36,7 @@ pub enum Format {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// How to write the rows [default: by the ending of --output; without one, a table]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true)]
     format: Option<Format>,
     /// Columns to write, in this order [default: all of `predict --format csv`; in a table, those that differ and the main figures]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -47,6 +47,13 @@ pub struct OutputArgs {
     /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// A file whose ending names no format.
+#[derive(Debug, thiserror::Error)]
+#[error("the ending of {} names no format", path.display())]
+struct UnknownEnding {
+    path: PathBuf,
 }
 
 /// A file for people to read is not one.
@@ -62,21 +69,24 @@ struct NoTables;
 
 impl OutputArgs {
     /// As asked, else by the file's ending.
-    fn format(&self) -> Format {
-        let ending = self
-            .output
-            .as_deref()
-            .and_then(Path::extension)
-            .and_then(|ending| ending.to_str());
-        self.format
-            .unwrap_or(match ending.map(str::to_ascii_lowercase).as_deref() {
-                Some("csv") => Format::Csv,
-                Some("jsonl" | "ndjson") => Format::Jsonl,
-                Some("parquet") => Format::Parquet,
-                Some("md") => Format::Markdown,
-                Some("tex") => Format::Latex,
-                _ => Format::Table,
-            })
+    fn format(&self) -> Result<Format, Failure> {
+        let Some(path) = self.file().filter(|_| self.format.is_none()) else {
+            return Ok(self.format.unwrap_or(Format::Table));
+        };
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        Ok(match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => Format::Csv,
+            Some("jsonl" | "ndjson") => Format::Jsonl,
+            Some("parquet") => Format::Parquet,
+            Some("md") => Format::Markdown,
+            Some("tex") => Format::Latex,
+            Some("txt") | None => Format::Table,
+            Some(_) => {
+                let unknown = UnknownEnding { path: path.to_owned() };
+                return Err(Failure::new(unknown)
+                    .hint("end it in .csv, .jsonl, .parquet, .md, .tex or .txt, or name the format with --format"));
+            }
+        })
     }
 
     /// The file, if it is one.
@@ -106,7 +116,7 @@ impl OutputArgs {
         select: Option<&SelectArgs>,
         also: impl Iterator<Item = &'static str>,
     ) -> Result<Done, Failure> {
-        let format = self.format();
+        let format = self.format()?;
         let setting = match format {
             Format::Table => Some(Setting::Text),
             Format::Markdown => Some(Setting::Markdown),

@@ -1,10 +1,10 @@
 //! What a sweep is asked, from its flags.
 
-use crate::cli::arguments::{CalibrationArgs, CatalogArgs, EconomyArgs};
+use crate::cli::arguments::{CalibrationArgs, CatalogArgs, EconomyArgs, cache_type};
 use crate::cli::failure::Failure;
 use clap::Args;
 use edgeprof::device::BackendKind;
-use edgeprof::quant::{CacheType, Precision};
+use edgeprof::quant::Precision;
 use edgeprof::sweep::{Asked, Caches, Numbers, NumbersError, Pick};
 
 /// The axes.
@@ -133,7 +133,6 @@ impl AxesArgs {
             parsed.map_err(|error| Failure::new(error).hint("`edgeprof list precisions` shows them all"))
         };
         let caches = |name: &str| {
-            let cache_type = |name: &str| name.trim().parse::<CacheType>().map_err(Failure::new);
             let (keys, values) = name.split_once('/').unwrap_or((name, name));
             Ok(Caches {
                 keys: cache_type(keys)?,

@@ -1,7 +1,8 @@
 //! Which rows are kept: a condition over the columns, such as `fits && decode_tokens_per_s > 5.3 && memory_bytes < 4GiB`.
 //!
-//! Numbers may have units, texts stand in quotes, and `none` is what a column holds that does not apply. As in SQL, a comparison with
-//! what does not apply, or with a quotient by zero, is neither true nor false, and only rows for which the condition is true are kept.
+//! Numbers may have units, which have to be those of what they are compared with or added to, texts stand in quotes, and `none` is what
+//! a column holds that does not apply. As in SQL, a comparison with what does not apply, or with a quotient by zero, is neither true nor
+//! false, and only rows for which the condition is true are kept.
 
 mod test;
 #[cfg(test)]
@@ -51,6 +52,14 @@ pub enum FilterError {
         name: String,
         /// those it may have been meant to be
         nearest: Vec<String>,
+        /// where
+        place: Excerpt,
+    },
+    /// A name is compared with a text that is not one.
+    #[error("a text stands in quotes: `'{text}'`\n{place}")]
+    Unquoted {
+        /// as written
+        text: String,
         /// where
         place: Excerpt,
     },

@@ -2,6 +2,7 @@
 
 use super::FilterError;
 use super::tree::{Binary, Comparison, Node, Tree};
+use super::unit::Dimension;
 use crate::excerpt::Excerpt;
 use crate::output::{Column, Record, Values};
 use crate::sweep::named;
@@ -46,7 +47,8 @@ pub(super) enum Text {
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Test(Test),
-    Number(Number),
+    /// With what it is a number of; none if that is left open.
+    Number(Number, Option<Dimension>),
     Text(Text),
     None,
 }
@@ -96,7 +98,7 @@ impl Value {
     fn applies(&self, record: &Record) -> bool {
         match self {
             Self::Test(test) => test.holds(record).is_some(),
-            Self::Number(number) => !number.of(record).is_nan(),
+            Self::Number(number, _) => !number.of(record).is_nan(),
             Self::Text(text) => text.of(record).is_some(),
             Self::None => false,
         }
@@ -105,7 +107,7 @@ impl Value {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Test(_) => "something true or false",
-            Self::Number(_) => "a number",
+            Self::Number(..) => "a number",
             Self::Text(_) => "a text",
             Self::None => "none",
         }
@@ -175,20 +177,40 @@ impl Compiler<'_> {
         }
     }
 
-    fn number(&self, node: &Node) -> Result<Number, FilterError> {
+    fn number(&self, node: &Node) -> Result<(Number, Option<Dimension>), FilterError> {
         match self.value(node)? {
-            Value::Number(number) => Ok(number),
+            Value::Number(number, dimension) => Ok((number, dimension)),
             other => Err(self.unwanted(node, &other, "a number")),
+        }
+    }
+
+    /// Two numbers that are compared, added or subtracted, and what both are numbers of.
+    fn alike(
+        &self,
+        (a, of_a): (Number, Option<Dimension>),
+        (b, of_b): (Number, Option<Dimension>),
+        second: &Node,
+    ) -> Result<(Box<[Number; 2]>, Option<Dimension>), FilterError> {
+        match (of_a, of_b) {
+            (Some(wanted), Some(found)) if wanted != found => Err(FilterError::Kind {
+                found: found.number(),
+                wanted: wanted.number(),
+                place: self.place(second),
+            }),
+            _ => Ok((Box::new([a, b]), of_a.or(of_b))),
         }
     }
 
     fn value(&self, node: &Node) -> Result<Value, FilterError> {
         Ok(match &node.tree {
-            Tree::Number(number) => Value::Number(Number::Always(*number)),
+            Tree::Number(number, dimension) => Value::Number(Number::Always(*number), *dimension),
             Tree::Text(text) => Value::Text(Text::Always(text.clone())),
             Tree::Name(name) => self.name(name, node)?,
             Tree::Not(inner) => Value::Test(Test::Not(Box::new(self.test(inner)?))),
-            Tree::Negate(inner) => Value::Number(Number::Negative(Box::new(self.number(inner)?))),
+            Tree::Negate(inner) => {
+                let (number, dimension) = self.number(inner)?;
+                Value::Number(Number::Negative(Box::new(number)), dimension)
+            }
             Tree::Binary(operator, both) => {
                 let [a, b] = &**both;
                 let tests = || {
@@ -197,14 +219,16 @@ impl Compiler<'_> {
                         .map(|node| self.test(node))
                         .collect::<Result<_, _>>()
                 };
-                let numbers = || Ok(Box::new([self.number(a)?, self.number(b)?]));
+                let alike = || self.alike(self.number(a)?, self.number(b)?, b);
+                // What a product or a quotient is a number of is left open.
+                let numbers = || Ok(Box::new([self.number(a)?.0, self.number(b)?.0]));
                 match operator {
                     Binary::And => Value::Test(Test::All(tests()?)),
                     Binary::Or => Value::Test(Test::Any(tests()?)),
-                    Binary::Add => Value::Number(Number::Sum(numbers()?)),
-                    Binary::Subtract => Value::Number(Number::Difference(numbers()?)),
-                    Binary::Multiply => Value::Number(Number::Product(numbers()?)),
-                    Binary::Divide => Value::Number(Number::Quotient(numbers()?)),
+                    Binary::Add => alike().map(|(both, of)| Value::Number(Number::Sum(both), of))?,
+                    Binary::Subtract => alike().map(|(both, of)| Value::Number(Number::Difference(both), of))?,
+                    Binary::Multiply => Value::Number(Number::Product(numbers()?), None),
+                    Binary::Divide => Value::Number(Number::Quotient(numbers()?), None),
                     Binary::Compare(comparison) => Value::Test(self.comparison(*comparison, a, b)?),
                 }
             }
@@ -225,8 +249,8 @@ impl Compiler<'_> {
         })?;
         Ok(match column.values {
             Values::Text(get) => Value::Text(Text::Column(get)),
-            Values::Number(get) => Value::Number(Number::Column(get)),
-            Values::Whole(get) => Value::Number(Number::Whole(get)),
+            Values::Number(get) => Value::Number(Number::Column(get), Dimension::of_column(name)),
+            Values::Whole(get) => Value::Number(Number::Whole(get), Dimension::of_column(name)),
             Values::Truth(get) => Value::Test(Test::Column(get)),
         })
     }
@@ -237,8 +261,19 @@ impl Compiler<'_> {
             Comparison::NotEqual => Some(false),
             _ => None,
         };
-        match (self.value(a)?, self.value(b)?, equal) {
-            (Value::Number(a), Value::Number(b), _) => Ok(Test::Numbers(comparison, a, b)),
+        let left = self.value(a)?;
+        let right = self.value(b).map_err(|error| match (&left, error) {
+            (Value::Text(_), FilterError::UnknownColumn { .. }) => FilterError::Unquoted {
+                text: self.text.get(b.span.clone()).unwrap_or_default().trim().to_owned(),
+                place: self.place(b),
+            },
+            (_, error) => error,
+        })?;
+        match (left, right, equal) {
+            (Value::Number(x, of_x), Value::Number(y, of_y), _) => {
+                let ([x, y], _) = self.alike((x, of_x), (y, of_y), b).map(|(both, of)| (*both, of))?;
+                Ok(Test::Numbers(comparison, x, y))
+            }
             (Value::Text(a), Value::Text(b), _) => Ok(Test::Texts(comparison, a, b)),
             (Value::Test(a), Value::Test(b), Some(equal)) => Ok(Test::Alike(equal, Box::new([a, b]))),
             (value, Value::None, Some(equal)) | (Value::None, value, Some(equal)) => {

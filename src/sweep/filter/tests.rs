@@ -93,6 +93,10 @@ fn a_wrong_condition_shows_where() {
             "zzz > 5",
             "memory_bytes < 4 furlong",
             "memory_bytes < 'a lot'",
+            "memory_bytes < 4GB/s",
+            "ttft_s + 3 < 2 J",
+            "decode_energy_j_per_token < 5 ms",
+            "hardware == orin-nano",
             "model > 5",
             "memory_bytes",
             "fits > 3",
@@ -152,7 +156,7 @@ fn condition() -> impl Strategy<Value = (String, Option<bool>)> {
         Just(("decode_tokens_per_s".to_owned(), Some(8.0))),
         Just(("gpu_layers".to_owned(), None)),
         (0..20_u32).prop_map(|number| (number.to_string(), Some(f64::from(number)))),
-        (0..20_u32).prop_map(|number| (format!("{number} ms"), Some(f64::from(number) * 1e-3))),
+        (0..20_u32).prop_map(|number| (format!("{number} %"), Some(f64::from(number) * 0.01))),
     ];
     let number = number.prop_recursive(3, 16, 2, |inner| {
         let operator = prop::sample::select(vec!['+', '-', '*', '/']);

@@ -1,7 +1,7 @@
 //! From the text of a condition to a tree.
 
 use super::FilterError;
-use super::unit;
+use super::unit::{self, Dimension};
 use crate::excerpt::Excerpt;
 use std::ops::Range;
 use winnow::ascii::{float, multispace0};
@@ -43,7 +43,7 @@ impl Node {
     /// How many things are nested in one another; a chain of `&&` or of `||` counts once.
     fn depth(&self) -> usize {
         let inner = match &self.tree {
-            Tree::Number(_) | Tree::Text(_) | Tree::Name(_) => return 1,
+            Tree::Number(..) | Tree::Text(_) | Tree::Name(_) => return 1,
             Tree::Not(inner) | Tree::Negate(inner) => inner.depth(),
             Tree::Binary(Binary::And | Binary::Or, _) => self.chain().into_iter().map(Self::depth).max().unwrap_or(0),
             Tree::Binary(_, both) => both[0].depth().max(both[1].depth()),
@@ -54,7 +54,8 @@ impl Node {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Tree {
-    Number(f64),
+    /// With what it is a number of, if it has a unit.
+    Number(f64, Option<Dimension>),
     Text(String),
     Name(String),
     Not(Box<Node>),
@@ -282,14 +283,14 @@ fn number(input: &mut Input<'_>) -> Parsed<Tree> {
     let start = input.current_token_start();
     let rate = (take_while(1.., word), '/', take_while(1.., char::is_alphabetic)).take();
     let found: Option<&str> = opt(rate).parse_next(input)?;
-    if let Some(value) = found.and_then(unit::value) {
-        return Ok(Tree::Number(number * value));
+    if let Some((value, dimension)) = found.and_then(unit::value) {
+        return Ok(Tree::Number(number * value, dimension));
     }
     input.reset(&before);
     match opt(take_while(1.., word)).parse_next(input)? {
-        None => Ok(Tree::Number(number)),
+        None => Ok(Tree::Number(number, None)),
         Some(unit) => match unit::value(unit) {
-            Some(value) => Ok(Tree::Number(number * value)),
+            Some((value, dimension)) => Ok(Tree::Number(number * value, dimension)),
             None => Err(ErrMode::Cut(Fault::Unit(start..start + unit.len()))),
         },
     }
