@@ -327,7 +327,7 @@ impl Record {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
             },
-            intervals: prediction.intervals,
+            intervals: prediction.intervals(),
             basis: BasisRecord {
                 calibration: names.calibration,
                 origin: Some(calibration.file.origin),

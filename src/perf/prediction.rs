@@ -1,7 +1,7 @@
 //! One prediction: every figure of a scenario, what bounds it, and how far to trust it.
 
 use super::bound::Bound;
-use super::interval::{GENERIC_SIGMA, Interval, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread};
+use super::interval::{GENERIC_SIGMA, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread};
 use super::paging;
 use super::part::{Parts, PhaseFigures};
 use crate::calibration::{Calibration, Phase, PowerFactors};
@@ -18,6 +18,12 @@ pub struct Basis<'a> {
     pub prefill_sigma: Option<f64>,
     /// Standard deviation of the logarithm of measured over predicted decode time.
     pub decode_sigma: Option<f64>,
+    /// Standard deviation of the logarithm of measured over predicted energy of the prompt.
+    pub prefill_energy_sigma: Option<f64>,
+    /// Standard deviation of the logarithm of measured over predicted energy of decoding.
+    pub decode_energy_sigma: Option<f64>,
+    /// Standard deviation of the logarithm of measured over predicted memory.
+    pub memory_sigma: f64,
     /// The scenario lies within what the calibration measured.
     pub inside_measured_range: bool,
     /// The rail whose joules the energies are; none where there are none.
@@ -53,6 +59,8 @@ pub struct Prediction<'a> {
     pub runtime_bytes: f64,
     /// What must stay in memory ([`Footprint::total`](crate::perf::memory::Footprint::total)).
     pub memory_bytes: f64,
+    /// What the process shows as resident where memory is to spare ([`Footprint::peak`](crate::perf::memory::Footprint::peak)).
+    pub resident_bytes: f64,
     /// What the device leaves to users.
     pub capacity_bytes: f64,
     /// Whether what lies on the device and on the host fits there.
@@ -100,8 +108,6 @@ pub struct Prediction<'a> {
     pub prefill_bound: Option<Bound>,
     /// What bounds the decoding.
     pub decode_bound: Option<Bound>,
-    /// 90 % intervals.
-    pub intervals: Intervals,
     /// What it rests on.
     pub basis: Basis<'a>,
     /// The calibration of the host's CPU, where it computes some of the layers.
@@ -145,6 +151,28 @@ impl<'a> Prediction<'a> {
         self
     }
 
+    /// The 90 % intervals of the figures.
+    #[must_use]
+    pub fn intervals(&self) -> Intervals {
+        let Basis {
+            prefill_sigma,
+            decode_sigma,
+            prefill_energy_sigma,
+            decode_energy_sigma,
+            memory_sigma,
+            ..
+        } = self.basis;
+        let of = |figure: Option<f64>, sigma: Option<f64>| Some(interval(figure?, sigma?));
+        let memory_spread = spread(memory_sigma);
+        Intervals {
+            decode_tokens_per_s: of(self.decode_tokens_per_s, decode_sigma),
+            prefill_tokens_per_s: of(self.prefill_tokens_per_s, prefill_sigma),
+            memory_bytes: Some([self.memory_bytes / memory_spread, self.resident_bytes * memory_spread]),
+            prefill_energy_j_per_token: of(self.prefill_energy_j_per_token, prefill_energy_sigma),
+            decode_energy_j_per_token: of(self.decode_energy_j_per_token, decode_energy_sigma),
+        }
+    }
+
     #[cold]
     fn withhold(&mut self, scenario: &Scenario<'a>) {
         let storage = scenario.device.storage_bandwidth.as_ref();
@@ -169,10 +197,6 @@ impl<'a> Prediction<'a> {
             *figure = None;
         }
         (self.prefill_bound, self.decode_bound) = (None, None);
-        self.intervals = Intervals {
-            memory_bytes: self.intervals.memory_bytes,
-            ..Intervals::default()
-        };
     }
 }
 
@@ -238,18 +262,14 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let (prefill_energy, step_energy) = (joules(prefill), joules(decode));
     let prefill_token_energy = prefill_energy.map(|energy| energy / prompt_tokens);
     let decode_energy = step_energy.map(|energy| energy / sequences);
-    let energy_interval = |phase: Option<PhaseFigures>, joules: Option<f64>| -> Option<Interval> {
+    let energy_sigma = |phase: Option<PhaseFigures>| -> Option<f64> {
         let phase = phase?;
-        Some(interval(joules?, (phase.variance + phase.energy?.variance).sqrt()))
+        Some((phase.variance + phase.energy?.variance).sqrt())
     };
     let request_energy = match (prefill_energy, step_energy) {
         (None, None) => None,
         (prefill, step) => Some(prefill.unwrap_or(0.0) + step.unwrap_or(0.0) * work.generate as f64),
     };
-
-    let prefill_sigma = prefill.map(|phase| phase.variance.sqrt());
-    let decode_sigma = decode.map(|phase| phase.variance.sqrt());
-    let memory_spread = spread(hypotenuse(MEMORY_SIGMA, generic));
 
     Prediction {
         flops_per_token,
@@ -260,6 +280,7 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         repacked_bytes: memory.repacked,
         runtime_bytes: memory.runtime,
         memory_bytes,
+        resident_bytes: memory.peak(),
         capacity_bytes: capacity,
         fits: memory.fits(device, backend),
         arithmetic_intensity: flops_per_token / bytes_per_token,
@@ -286,20 +307,13 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         decode_energy_j_per_token: decode_energy,
         prefill_bound: prefill.and_then(|phase| Bound::of(&phase.totals)),
         decode_bound: decode.and_then(|phase| Bound::of(&phase.totals)),
-        intervals: Intervals {
-            decode_tokens_per_s: decode_rate.zip(decode_sigma).map(|(rate, sigma)| interval(rate, sigma)),
-            prefill_tokens_per_s: prefill_rate
-                .zip(prefill_sigma)
-                .map(|(rate, sigma)| interval(rate, sigma)),
-            // a system with memory to spare shows the old layout of repacked weights as resident too
-            memory_bytes: Some([memory_bytes / memory_spread, memory.peak() * memory_spread]),
-            prefill_energy_j_per_token: energy_interval(prefill, prefill_token_energy),
-            decode_energy_j_per_token: energy_interval(decode, decode_energy),
-        },
         basis: Basis {
             calibration,
-            prefill_sigma,
-            decode_sigma,
+            prefill_sigma: prefill.map(|phase| phase.variance.sqrt()),
+            decode_sigma: decode.map(|phase| phase.variance.sqrt()),
+            prefill_energy_sigma: energy_sigma(prefill),
+            decode_energy_sigma: energy_sigma(decode),
+            memory_sigma: hypotenuse(MEMORY_SIGMA, generic),
             inside_measured_range: inside,
             rail: prefill_energy.or(step_energy).and_then(|_| {
                 let measured = calibration.power.as_ref()?.measured.map(|measured| measured.rail);

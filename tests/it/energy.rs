@@ -191,8 +191,8 @@ fn power_lies_between_idle_and_the_cap() {
                     }
                     assert!(p.basis.rail.is_some() && p.basis.power().is_some());
                     for (interval, energy) in [
-                        (p.intervals.decode_energy_j_per_token, p.decode_energy_j_per_token),
-                        (p.intervals.prefill_energy_j_per_token, p.prefill_energy_j_per_token),
+                        (p.intervals().decode_energy_j_per_token, p.decode_energy_j_per_token),
+                        (p.intervals().prefill_energy_j_per_token, p.prefill_energy_j_per_token),
                     ] {
                         let ([low, high], energy) = (interval.unwrap(), energy.unwrap());
                         assert!(low < energy && energy < high);
@@ -208,8 +208,8 @@ fn power_lies_between_idle_and_the_cap() {
 fn without_watts_of_its_own_a_device_is_its_class() {
     let of = |hardware| {
         prediction(("llama-3.2-1b", hardware, None, None), "q4_0", study(), |p| {
-            let [low, high] = p.intervals.decode_energy_j_per_token.unwrap();
-            let [slow, fast] = p.intervals.decode_tokens_per_s.unwrap();
+            let [low, high] = p.intervals().decode_energy_j_per_token.unwrap();
+            let [slow, fast] = p.intervals().decode_tokens_per_s.unwrap();
             let power = p.basis.power().unwrap();
             (power.origin, (high / low).ln().powi(2) - (fast / slow).ln().powi(2))
         })

@@ -86,11 +86,11 @@ fn check_figures(p: &Prediction<'_>) -> Result<(), TestCaseError> {
         (Some([low, high]), Some(figure)) => low <= figure && figure <= high,
         (interval, figure) => interval.is_none() && figure.is_none(),
     };
-    prop_assert!(holds(p.intervals.decode_tokens_per_s, p.decode_tokens_per_s));
-    prop_assert!(holds(p.intervals.prefill_tokens_per_s, p.prefill_tokens_per_s));
-    prop_assert!(holds(p.intervals.memory_bytes, Some(p.memory_bytes)));
+    prop_assert!(holds(p.intervals().decode_tokens_per_s, p.decode_tokens_per_s));
+    prop_assert!(holds(p.intervals().prefill_tokens_per_s, p.prefill_tokens_per_s));
+    prop_assert!(holds(p.intervals().memory_bytes, Some(p.memory_bytes)));
     prop_assert!(holds(
-        p.intervals.decode_energy_j_per_token,
+        p.intervals().decode_energy_j_per_token,
         p.decode_energy_j_per_token
     ));
     Ok(())
@@ -161,7 +161,7 @@ proptest! {
             told.prefill_energy_j_per_token, told.decode_energy_j_per_token,
         ];
         prop_assert_eq!(speeds, [None; 14]);
-        prop_assert_eq!((told.memory_bytes, told.io_s, told.intervals.memory_bytes), (ample.memory_bytes, ample.io_s, ample.intervals.memory_bytes));
+        prop_assert_eq!((told.memory_bytes, told.io_s, told.intervals().memory_bytes), (ample.memory_bytes, ample.io_s, ample.intervals().memory_bytes));
         // No longer than reading all of the weights again, and only where pages can be read again.
         if let Some(wait) = told.paging_s_per_token {
             prop_assert!(kind == BackendKind::Cpu && wait > 0.0 && wait <= told.io_s.unwrap() * (1.0 + 1e-12));

@@ -88,7 +88,7 @@ fn reading(economy: &Economy, prediction: &Prediction<'_>) -> String {
         economy.reading_speed_tokens_per_s,
         prediction.decode_s_per_token,
         prediction.decode_tokens_per_s,
-        prediction.intervals.decode_tokens_per_s,
+        prediction.intervals().decode_tokens_per_s,
     ) else {
         return String::new();
     };

@@ -137,13 +137,13 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     rate(
         "prefill",
         prediction.prefill_tokens_per_s,
-        prediction.intervals.prefill_tokens_per_s,
+        prediction.intervals().prefill_tokens_per_s,
         prediction.prefill_bound,
     );
     rate(
         "decode",
         prediction.decode_tokens_per_s,
-        prediction.intervals.decode_tokens_per_s,
+        prediction.intervals().decode_tokens_per_s,
         prediction.decode_bound,
     );
     let mut duration = |name: &str, seconds: Option<f64>, parts: String| {
@@ -190,12 +190,12 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     energy(
         "energy, prefill",
         prediction.prefill_energy_j_per_token,
-        prediction.intervals.prefill_energy_j_per_token,
+        prediction.intervals().prefill_energy_j_per_token,
     );
     energy(
         "energy, decode",
         prediction.decode_energy_j_per_token,
-        prediction.intervals.decode_energy_j_per_token,
+        prediction.intervals().decode_energy_j_per_token,
     );
     format!("{}\n", grid.text(""))
 }
@@ -218,7 +218,7 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
         "{TITLE}Memory{TITLE:#}  {verdict}: {} of {} usable ({})",
         number::bytes(prediction.memory_bytes),
         number::bytes(prediction.capacity_bytes),
-        range(prediction.intervals.memory_bytes, number::bytes)
+        range(prediction.intervals().memory_bytes, number::bytes)
     );
     let mut grid = Grid::new([("", Align::Left), ("", Align::Right), ("", Align::Left)]);
     let footprint = scenario.memory();

@@ -375,7 +375,7 @@ fn sigma(phase: Phase, goal: Goal, a: crate::perf::Predicted<'_, '_>, b: crate::
 
 /// What the constants of energy add to the deviation of a prediction's energy beyond that of its time.
 fn energy_constants(prediction: &Prediction<'_>) -> f64 {
-    let Some([low, high]) = prediction.intervals.decode_energy_j_per_token else {
+    let Some([low, high]) = prediction.intervals().decode_energy_j_per_token else {
         return 0.0;
     };
     let energy = (high / low).ln() / (2.0 * QUANTILE_90);
