@@ -50,9 +50,9 @@ pub enum FactorId {
     Compute(Phase, BlockType),
     /// Utilization of the arithmetic by attention.
     Attention(Phase),
-    /// Fixed cost of one operation of the graph (a kernel launch, a barrier of the threads), seconds.
+    /// Fixed cost of one operation of the graph (a kernel launch, a barrier of the threads), seconds; a GPU's at a clock of 2 GHz.
     Operation(Phase),
-    /// Fixed cost of a pass, seconds.
+    /// Fixed cost of a pass, seconds; a GPU's at a clock of 2 GHz.
     Pass(Phase),
 }
 

@@ -175,7 +175,10 @@ fn with_calibrations(catalog: &Catalog, bench: &Bench, choice: &Choice) -> Resul
                 prediction.prefill_tokens_per_s,
                 prediction.intervals().prefill_tokens_per_s,
             ),
-            Phase::Decode => (prediction.decode_tokens_per_s, prediction.intervals().decode_tokens_per_s),
+            Phase::Decode => (
+                prediction.decode_tokens_per_s,
+                prediction.intervals().decode_tokens_per_s,
+            ),
         };
         if let (Some(predicted), Some(interval)) = figures {
             verdicts.push(verdict(bench, at, predicted, interval));

@@ -119,7 +119,9 @@ pub struct Prediction<'a> {
 /// Where [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves layers to the CPU, [`predict_split`] counts them.
 #[must_use]
 pub fn predict<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
-    figures(scenario, &Parts::new(scenario, calibration, None)).held_to_memory(scenario)
+    let mut prediction = figures(scenario, &Parts::new(scenario, calibration, None));
+    prediction.hold_to_memory(scenario);
+    prediction
 }
 
 /// The same whether it fits or not, as on a device with memory enough: to hold a run against that evidently took place.
@@ -138,17 +140,18 @@ pub fn predict_split<'a>(
     calibration: &'a Calibration,
     host: &'a Calibration,
 ) -> Prediction<'a> {
-    figures(scenario, &Parts::new(scenario, calibration, Some(host))).held_to_memory(scenario)
+    let mut prediction = figures(scenario, &Parts::new(scenario, calibration, Some(host)));
+    prediction.hold_to_memory(scenario);
+    prediction
 }
 
 impl<'a> Prediction<'a> {
     /// Without the figures of a run that memory does not allow.
     #[inline]
-    fn held_to_memory(mut self, scenario: &Scenario<'a>) -> Self {
+    fn hold_to_memory(&mut self, scenario: &Scenario<'a>) {
         if !self.fits {
             self.withhold(scenario);
         }
-        self
     }
 
     /// The 90 % intervals of the figures.

@@ -67,21 +67,26 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
             class: 0.6,
             device: 0.6,
         },
-        FactorId::Operation(_) => cost(2e-6, 0.7),
-        FactorId::Pass(Phase::Prefill) => cost(1e-3, 1.0),
-        FactorId::Pass(Phase::Decode) => cost(1e-4, 1.0),
+        FactorId::Operation(_) => Prior {
+            mean: 2e-6,
+            root: 0.7,
+            class: 0.5,
+            device: if cpu { 0.3 } else { GPU_COST_SPREAD },
+        },
+        FactorId::Pass(phase) => Prior {
+            mean: match phase {
+                Phase::Prefill => 1e-3,
+                Phase::Decode => 1e-4,
+            },
+            root: 1.0,
+            class: 0.5,
+            device: if cpu { 0.6 } else { GPU_COST_SPREAD },
+        },
     }
 }
 
-/// Devices of a class differ little in what a kernel's beginning and end cost: a GPU's clock is in the law.
-const fn cost(mean: f64, root: f64) -> Prior {
-    Prior {
-        mean,
-        root,
-        class: 0.5,
-        device: 0.15,
-    }
-}
+/// GPUs of a class differ little in how many cycles a kernel's beginning and end take.
+const GPU_COST_SPREAD: f64 = 0.15;
 
 /// Block types differ by what it takes to unpack them.
 const fn compute(utilization: f64) -> Prior {

@@ -96,7 +96,7 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     }
     line!(
         text,
-        "  seconds = amount / (nominal rate x factor); for costs, amount x factor; share: of the whole, what hides behind another left out"
+        "  seconds = amount / (nominal rate x factor); for costs, amount x factor, at the clock that they are stated for (a GPU's: 2 GHz); share: of the whole, what hides behind another left out"
     );
     if scenario.backend_kind == BackendKind::Cpu {
         line!(
@@ -116,6 +116,15 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The clock of a fixed cost, over that at which it is stated; nothing where they are the same.
+fn clock(ratio: f64) -> String {
+    if ratio == 1.0 {
+        String::new()
+    } else {
+        format!("{} of its clock", number::significant(ratio, 3))
+    }
 }
 
 fn row(term: &Term, phase: Phase, machine: &Machine<'_>, share: f64) -> [String; 8] {
@@ -156,12 +165,12 @@ fn row(term: &Term, phase: Phase, machine: &Machine<'_>, share: f64) -> [String;
         TermKind::Operations => (
             "operations".to_owned(),
             number::significant(term.amount, 4),
-            String::new(),
+            clock(term.rate),
         ),
         TermKind::Pass => (
             format!("{} pass", phase.name()),
             number::significant(term.amount, 4),
-            String::new(),
+            clock(term.rate),
         ),
     };
     let value = if term.factor.is_utilization() {

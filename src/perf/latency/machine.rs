@@ -325,13 +325,12 @@ impl<'a> Machine<'a> {
     /// The term of `count` times a fixed cost.
     #[inline]
     pub(super) fn fixed(&self, kind: TermKind, factor: FactorId, count: f64) -> Term {
-        let amount = count * self.overhead_scale;
         Term {
             kind,
             factor,
-            amount,
-            rate: 1.0,
-            seconds: amount * self.calibration.factor(factor),
+            amount: count,
+            rate: self.overhead_scale.recip(),
+            seconds: count * self.overhead_scale * self.calibration.factor(factor),
         }
     }
 }

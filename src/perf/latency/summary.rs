@@ -17,7 +17,7 @@ pub struct Summary {
 }
 
 /// The most factors that the weights of a phase can be multiplied at.
-const MOST_SHARES: usize = 24;
+const MOST_SHARES: usize = 16;
 
 /// The terms of a phase while they are added up.
 #[derive(Debug)]

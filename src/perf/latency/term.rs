@@ -24,7 +24,7 @@ pub enum TermKind {
     Pass,
 }
 
-/// One term: `seconds = amount / (rate · U)` for a utilization `U`, `amount · factor` for a fixed cost.
+/// One term: `seconds = amount / (rate · U)` for a utilization `U`, `amount · factor / rate` for a fixed cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Term {
     /// What it stands for.
@@ -33,7 +33,7 @@ pub struct Term {
     pub factor: FactorId,
     /// Bytes, FLOPs or a count.
     pub amount: f64,
-    /// The nominal rate, per second; 1 for a count.
+    /// The nominal rate, per second; of a fixed cost the clock over that at which the cost is stated.
     pub rate: f64,
     /// Its seconds.
     pub seconds: f64,
