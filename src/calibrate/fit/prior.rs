@@ -67,11 +67,12 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
             class: 0.6,
             device: 0.6,
         },
+        // GPUs of a class differ little in how many cycles a kernel's beginning and end take.
         FactorId::Operation(_) => Prior {
             mean: 2e-6,
             root: 0.7,
             class: 0.5,
-            device: if cpu { 0.3 } else { GPU_COST_SPREAD },
+            device: if cpu { 0.3 } else { 0.15 },
         },
         FactorId::Pass(phase) => Prior {
             mean: match phase {
@@ -79,14 +80,11 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
                 Phase::Decode => 1e-4,
             },
             root: 1.0,
-            class: 0.5,
-            device: if cpu { 0.6 } else { GPU_COST_SPREAD },
+            class: if cpu { 0.6 } else { 0.5 },
+            device: if cpu { 0.6 } else { 0.3 },
         },
     }
 }
-
-/// GPUs of a class differ little in how many cycles a kernel's beginning and end take.
-const GPU_COST_SPREAD: f64 = 0.15;
 
 /// Block types differ by what it takes to unpack them.
 const fn compute(utilization: f64) -> Prior {

@@ -31,8 +31,8 @@ impl Unit {
 /// blocks no slower, since they issue as many instructions.
 const OPERATIONS_PER_CYCLE: f64 = 256.0;
 
-/// Clock at which the fixed costs of a GPU are stated, Hz: what begins and ends a kernel takes cycles.
-const COST_CLOCK: f64 = 2e9;
+/// Clock at which the cost of a GPU's operation is stated, Hz: what begins and ends a kernel takes cycles.
+const OPERATION_CLOCK: f64 = 2e9;
 
 /// What a backend states in a power mode, whatever its threads and its calibration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,8 +51,8 @@ pub(crate) struct Rates {
     halvings: f64,
     /// The mode's clock over the full one.
     clock_ratio: f64,
-    /// What fixed costs are to be multiplied by when all cores compute.
-    cost_scale: f64,
+    /// What the cost of an operation is to be multiplied by when all cores compute.
+    operation_scale: f64,
     /// The mode's bandwidth over the nominal one.
     bandwidth_ratio: f64,
 }
@@ -100,8 +100,8 @@ impl Rates {
                 .as_ref()
                 .map_or(0.0, |domains| (domains.value as f64).log2()),
             clock_ratio,
-            cost_scale: match clock {
-                Some(clock) if kind != BackendKind::Cpu => COST_CLOCK / clock,
+            operation_scale: match clock {
+                Some(clock) if kind != BackendKind::Cpu => OPERATION_CLOCK / clock,
                 _ => clock_ratio.recip(),
             },
             bandwidth_ratio: bandwidth / nominal,
@@ -127,9 +127,11 @@ pub struct Machine<'a> {
     pub s_per_byte: f64,
     /// `d ln bandwidth_share / d ln core_share`.
     core_share_sensitivity: f64,
-    /// What fixed costs are multiplied by: the clock that they are stated at (a GPU's at 2 GHz, a CPU's at its own) over the mode's,
-    /// and for a GPU all cores over those that compute.
-    pub overhead_scale: f64,
+    /// What the cost of an operation is multiplied by: the clock that it is stated at (a GPU's at 2 GHz, a CPU's at its full one) over
+    /// the mode's, and for a GPU all cores over those that compute.
+    pub operation_scale: f64,
+    /// What the cost of a pass is multiplied by: the full clock over the mode's, and for a GPU all cores over those that compute.
+    pub pass_scale: f64,
     rates: Rates,
     /// Share of the cores that compute.
     pub core_ratio: f64,
@@ -199,7 +201,8 @@ impl<'a> Machine<'a> {
             all_cores,
             online_cores,
             halvings,
-            cost_scale,
+            clock_ratio,
+            operation_scale,
             ..
         } = rates;
         let on_cpu = rates.on_cpu();
@@ -215,14 +218,16 @@ impl<'a> Machine<'a> {
             bandwidth_share *= calibration.factor(FactorId::Interconnect).powf(halvings);
         }
         let core_ratio = cores / all_cores;
+        // A CPU's barriers take as long on fewer cores, a GPU's launches longer.
+        let launching = if on_cpu { 1.0 } else { core_ratio };
         Self {
             calibration,
             bandwidth,
             bandwidth_share,
             s_per_byte: (bandwidth * bandwidth_share * calibration.factor(FactorId::Memory)).recip(),
             core_share_sensitivity,
-            // A CPU's barriers take as long on fewer cores, a GPU's launches longer.
-            overhead_scale: if on_cpu { cost_scale } else { cost_scale / core_ratio },
+            operation_scale: operation_scale / launching,
+            pass_scale: (clock_ratio * launching).recip(),
             rates,
             core_ratio,
             part,
@@ -322,15 +327,28 @@ impl<'a> Machine<'a> {
         self.compute(TermKind::Attend, FactorId::Attention(phase), unit, flops)
     }
 
-    /// The term of `count` times a fixed cost.
+    /// The term of so many operations.
     #[inline]
-    pub(super) fn fixed(&self, kind: TermKind, factor: FactorId, count: f64) -> Term {
+    pub(super) fn operations(&self, phase: Phase, count: f64) -> Term {
+        let factor = FactorId::Operation(phase);
+        self.fixed(TermKind::Operations, factor, count, self.operation_scale)
+    }
+
+    /// The term of a pass.
+    #[inline]
+    pub(super) fn pass(&self, phase: Phase) -> Term {
+        self.fixed(TermKind::Pass, FactorId::Pass(phase), 1.0, self.pass_scale)
+    }
+
+    /// The term of `count` times a fixed cost, `scale` times what it is stated to be.
+    #[inline]
+    fn fixed(&self, kind: TermKind, factor: FactorId, count: f64, scale: f64) -> Term {
         Term {
             kind,
             factor,
             amount: count,
-            rate: self.overhead_scale.recip(),
-            seconds: count * self.overhead_scale * self.calibration.factor(factor),
+            rate: scale.recip(),
+            seconds: count * scale * self.calibration.factor(factor),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! multiply = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
 //! cache = KV bytes / bandwidth
 //! attend = n · attention FLOPs(c) / (P · U_attention(phase))
-//! fixed = (operations · t_operation(phase) + t_pass(phase)) · clock scale
+//! fixed = operations · t_operation(phase) + t_pass(phase)
 //!
 //! t = stream + multiply + cache + attend + fixed              for a prompt
 //!     √(stream² + multiply²) + √(cache² + attend²) + fixed    for a decoded token
@@ -19,7 +19,8 @@
 //! another kernel at another moment: it hides behind its own stream, the cache's, and behind no weights. The root of the sum of
 //! squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
 //!
-//! A GPU's fixed costs are cycles, stated as seconds at a clock of 2 GHz.
+//! What an operation costs a GPU is cycles, stated as seconds at a clock of 2 GHz. In a power mode both costs are longer as its clock
+//! is slower.
 //!
 //! `P` is the peak of the arithmetic that multiplies; for a token that a GPU decodes, what its cores could do per cycle ([`Unit::Cores`]).
 //!
@@ -126,14 +127,13 @@ impl<G: Gather> Pass<'_, G> {
     #[inline(always)]
     fn operate(&mut self, phase: Phase, operations: f64) {
         let operations = operations * self.machine.part.layers;
-        let cost = FactorId::Operation(phase);
-        self.add(self.machine.fixed(TermKind::Operations, cost, operations));
+        self.add(self.machine.operations(phase, operations));
     }
 
     /// The fixed cost of a phase.
     #[inline(always)]
     fn begin(&mut self, phase: Phase) {
-        self.add(self.machine.fixed(TermKind::Pass, FactorId::Pass(phase), 1.0));
+        self.add(self.machine.pass(phase));
     }
 
     /// The whole prompt; nothing if there is none.
