@@ -50,7 +50,7 @@ pub enum FactorId {
     Compute(Phase, BlockType),
     /// Utilization of the arithmetic by attention.
     Attention(Phase),
-    /// Fixed cost of one operation of the graph (a kernel launch, a barrier of the threads), seconds; a GPU's at a clock of 2 GHz.
+    /// Fixed cost of one operation of the graph (a kernel launch, a barrier of the threads), seconds at a clock of 2 GHz.
     Operation(Phase),
     /// Fixed cost of a pass, seconds.
     Pass(Phase),

@@ -29,11 +29,11 @@ const PRIORS: [Prior; POWER_FACTORS] = [
     },
     Prior {
         mean: 0.7,
-        spread: [0.3, 0.2, 0.2],
+        spread: [0.3, 0.2, 0.3],
     },
     Prior {
         mean: 0.4,
-        spread: [0.3, 0.2, 0.2],
+        spread: [0.3, 0.2, 0.3],
     },
 ];
 /// The logarithm of a peak over the mean, and how sure that is.

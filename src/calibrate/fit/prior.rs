@@ -80,8 +80,8 @@ pub fn of(factor: FactorId, kind: BackendKind) -> Prior {
                 Phase::Decode => 1e-4,
             },
             root: 1.0,
-            class: if cpu { 0.6 } else { 0.5 },
-            device: if cpu { 0.6 } else { 0.3 },
+            class: 0.6,
+            device: 0.6,
         },
     }
 }

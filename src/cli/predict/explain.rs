@@ -96,7 +96,7 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     }
     line!(
         text,
-        "  seconds = amount / (nominal rate x factor); for costs, amount x factor, at the clock that they are stated for (a GPU's operations: 2 GHz); share: of the whole, what hides behind another left out"
+        "  seconds = amount / (nominal rate x factor); for costs, amount x factor, at the clock that they are stated for (2 GHz for operations); share: of the whole, what hides behind another left out"
     );
     if scenario.backend_kind == BackendKind::Cpu {
         line!(

@@ -31,7 +31,7 @@ impl Unit {
 /// blocks no slower, since they issue as many instructions.
 const OPERATIONS_PER_CYCLE: f64 = 256.0;
 
-/// Clock at which the cost of a GPU's operation is stated, Hz: what begins and ends a kernel takes cycles.
+/// Clock at which the cost of an operation is stated, Hz: what begins and ends a kernel, a launch or a barrier, takes cycles.
 const OPERATION_CLOCK: f64 = 2e9;
 
 /// What a backend states in a power mode, whatever its threads and its calibration.
@@ -100,10 +100,7 @@ impl Rates {
                 .as_ref()
                 .map_or(0.0, |domains| (domains.value as f64).log2()),
             clock_ratio,
-            operation_scale: match clock {
-                Some(clock) if kind != BackendKind::Cpu => OPERATION_CLOCK / clock,
-                _ => clock_ratio.recip(),
-            },
+            operation_scale: clock.map_or(clock_ratio.recip(), |clock| OPERATION_CLOCK / clock),
             bandwidth_ratio: bandwidth / nominal,
         }
     }
@@ -127,8 +124,8 @@ pub struct Machine<'a> {
     pub s_per_byte: f64,
     /// `d ln bandwidth_share / d ln core_share`.
     core_share_sensitivity: f64,
-    /// What the cost of an operation is multiplied by: the clock that it is stated at (a GPU's at 2 GHz, a CPU's at its full one) over
-    /// the mode's, and for a GPU all cores over those that compute.
+    /// What the cost of an operation is multiplied by: 2 GHz, at which it is stated, over the clock, and for a GPU all cores over those
+    /// that compute.
     pub operation_scale: f64,
     /// What the cost of a pass is multiplied by: the full clock over the mode's, and for a GPU all cores over those that compute.
     pub pass_scale: f64,

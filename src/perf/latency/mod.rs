@@ -19,8 +19,7 @@
 //! another kernel at another moment: it hides behind its own stream, the cache's, and behind no weights. The root of the sum of
 //! squares is what predicts devices and models best that the fit had not seen (`reports/accuracy/`).
 //!
-//! What an operation costs a GPU is cycles, stated as seconds at a clock of 2 GHz. In a power mode both costs are longer as its clock
-//! is slower.
+//! What an operation costs is cycles, stated as seconds at a clock of 2 GHz. In a power mode both costs are longer as its clock is slower.
 //!
 //! `P` is the peak of the arithmetic that multiplies; for a token that a GPU decodes, what its cores could do per cycle ([`Unit::Cores`]).
 //!

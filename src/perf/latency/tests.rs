@@ -172,6 +172,23 @@ fn half_the_clock_halves_the_arithmetic_and_two_threads_again() {
 }
 
 #[test]
+fn an_operation_takes_cycles_and_a_pass_time() {
+    let device = Device::parse("test-board", &DEVICE.replace("\"2 GHz\"", "\"4 GHz\"")).unwrap();
+    let calibration = Calibration::parse("test", CALIBRATION).unwrap();
+    let sums = sums(1.0);
+    let precision = "q4_k_m".parse().unwrap();
+    let overhead = |mode: &str| {
+        let scenario = Scenario::new(&sums, &device, None, precision, Some(mode), Workload::default()).unwrap();
+        let summary = summary(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
+        summary.totals.overhead_s
+    };
+    // 100 operations of 2 µs at 2 GHz, in half the time at 4, and a pass of 100 µs
+    close(overhead("fast"), 200e-6);
+    // at 1 GHz 400 µs, and a pass four times as long as at the full clock
+    close(overhead("slow"), 800e-6);
+}
+
+#[test]
 fn a_mixture_reads_the_experts_that_its_tokens_touch() {
     let sums = sums(0.25);
     let one = terms(&sums, "fast", Workload::default()).1.totals();
