@@ -94,11 +94,11 @@ fn settle(block: &mut [u8], block_type: BlockType, values: Values) {
         // The minimum is less than zero by as much as the mean of the other term is more: 7.5, 15.5 or (of 2 bits) 1.5 scales.
         B::Q4_1 => {
             half(0, HALF_2_8);
-            half(2, NEGATIVE | HALF_2_8 + HALF_7_5);
+            half(2, NEGATIVE | (HALF_2_8 + HALF_7_5));
         }
         B::Q5_1 => {
             half(0, HALF_2_8);
-            half(2, NEGATIVE | HALF_2_8 + HALF_15_5);
+            half(2, NEGATIVE | (HALF_2_8 + HALF_15_5));
         }
         B::Q8_1 => {
             half(0, HALF_2_12);
