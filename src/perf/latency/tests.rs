@@ -201,3 +201,45 @@ fn a_mixture_reads_the_experts_that_its_tokens_touch() {
     let two = terms(&sums, "fast", work).1.totals();
     assert_eq!((two.flops, two.bytes), (1e9, 0.218_75e9));
 }
+
+/// What the summary spells out is the quadratic form `sᵀ C s` over the contributions of the terms, in both phases, deep and in domains.
+#[test]
+fn the_variance_of_a_summary_is_that_of_its_terms() {
+    let catalog = crate::catalog::Catalog::builtin();
+    let calibration = catalog.calibration("pi5-cpu").unwrap();
+    let model = catalog.model("llama-3.2-1b").unwrap();
+    let (device, precision) = (catalog.device("pi5").unwrap(), "q4_k_m".parse().unwrap());
+    let sums = ModelSums::of(&model, precision).unwrap();
+    let work = Workload {
+        prompt: 300,
+        depth: 5000,
+        threads: Some(2),
+        ..Workload::default()
+    };
+    let scenario = Scenario::new(&sums, &device, None, precision, None, work).unwrap();
+    let machine = Machine::new(&scenario, &calibration);
+    for phase in [Phase::Prefill, Phase::Decode] {
+        let (terms, summary) = (
+            super::terms(phase, &scenario, &machine),
+            summary(phase, &scenario, &machine),
+        );
+        close(summary.totals.seconds(), terms.seconds());
+        let mut sensitivities = [0.0; FactorId::COUNT];
+        for (term, seconds) in terms.contributions() {
+            sensitivities[term.factor.index()] += term.factor.sign() * seconds;
+            if term.factor == FactorId::Memory {
+                for (factor, of_it) in machine.bandwidth_sensitivities() {
+                    sensitivities[factor.index()] -= of_it * seconds;
+                }
+            }
+        }
+        let mut variance = 0.0;
+        for (a, of_a) in sensitivities.iter().enumerate() {
+            for (b, of_b) in sensitivities.iter().enumerate() {
+                variance += of_a * of_b * calibration.covariances(a)[b];
+            }
+        }
+        assert!(variance > 0.0);
+        close(summary.variance, variance);
+    }
+}
