@@ -1,10 +1,10 @@
-//! How long a prediction takes: with the model's sums at hand, and from names.
+//! How long a prediction takes: with all at hand that does not hang on lengths, with the model's sums at hand, and from names.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use edgeprof::calibration::Calibration;
 use edgeprof::catalog::Catalog;
-use edgeprof::perf::predict;
 use edgeprof::perf::sums::ModelSums;
+use edgeprof::perf::{Parts, predict};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{Scenario, Workload};
 use std::error::Error;
@@ -19,6 +19,10 @@ fn prediction(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let precision: Precision = "q4_k_m".parse()?;
     let sums = ModelSums::of(&model, precision)?;
     let scenario = Scenario::new(&sums, &device, None, precision, None, Workload::default())?;
+    let parts = Parts::new(&scenario, &calibration, None);
+    criterion.bench_function("prediction, parts at hand", |bencher| {
+        bencher.iter(|| parts.predict(black_box(&scenario)).decode_tokens_per_s);
+    });
     criterion.bench_function("prediction, sums at hand", |bencher| {
         bencher.iter(|| predict(black_box(&scenario), &calibration).decode_tokens_per_s);
     });

@@ -75,6 +75,18 @@ impl FactorId {
         }
     }
 
+    /// The factors that a phase has whatever it multiplies.
+    pub(crate) const fn common(phase: Phase) -> [Self; COMMON_FACTORS] {
+        [
+            Self::Memory,
+            Self::CoreShare,
+            Self::Interconnect,
+            Self::Attention(phase),
+            Self::Operation(phase),
+            Self::Pass(phase),
+        ]
+    }
+
     /// Every factor, in the order of [`FactorId::index`].
     pub fn all() -> impl Iterator<Item = Self> {
         let phases = [Phase::Prefill, Phase::Decode];
@@ -283,8 +295,26 @@ pub enum CalibrationError {
     },
 }
 
+/// How many factors every phase has, whatever it multiplies.
+pub(crate) const COMMON_FACTORS: usize = 6;
+
 /// Covariances of the logarithms of the factors, by [`FactorId::index`].
-type Covariance = [[f64; FactorId::COUNT]; FactorId::COUNT];
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Covariance {
+    pub all: [[f64; FactorId::COUNT]; FactorId::COUNT],
+    /// Those of each factor with the ones that a phase [always has](FactorId::common), side by side.
+    pub with_common: [[[f64; COMMON_FACTORS]; FactorId::COUNT]; 2],
+}
+
+impl Covariance {
+    const NONE: Self = Self {
+        all: [[0.0; FactorId::COUNT]; FactorId::COUNT],
+        with_common: [[[0.0; COMMON_FACTORS]; FactorId::COUNT]; 2],
+    };
+}
+
+/// Nothing is uncertain.
+static CERTAIN: Covariance = Covariance::NONE;
 
 /// A calibration ready to predict with.
 #[derive(Debug, Clone, PartialEq)]
@@ -387,7 +417,8 @@ impl Calibration {
                 values[share.index()] = 1.0;
             }
         }
-        let mut covariance = Box::new([[0.0; FactorId::COUNT]; FactorId::COUNT]);
+        let mut box_of_all = Box::new(Covariance::NONE);
+        let covariance = &mut box_of_all.all;
         for (at, error) in errors.iter().enumerate() {
             covariance[at][at] = error * error;
         }
@@ -421,6 +452,12 @@ impl Calibration {
             covariance[a][b] = correlation * errors[a] * errors[b];
             covariance[b][a] = correlation * errors[a] * errors[b];
         }
+        let Covariance { all, with_common } = &mut *box_of_all;
+        for (phase, with_common) in [Phase::Prefill, Phase::Decode].into_iter().zip(with_common) {
+            for (row, with_common) in all.iter().zip(with_common) {
+                *with_common = FactorId::common(phase).map(|factor| row[factor.index()]);
+            }
+        }
         if let Some((name, value, expected)) = file.power.as_ref().and_then(PowerFactors::fault) {
             return Err(CalibrationError::BadValue {
                 path: path(),
@@ -435,7 +472,7 @@ impl Calibration {
             quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
-            covariance: Some(covariance),
+            covariance: Some(box_of_all),
         })
     }
 
@@ -485,19 +522,14 @@ impl Calibration {
 
     /// Covariance of the logarithms of two factors.
     #[must_use]
-    #[inline]
     pub fn covariance(&self, a: FactorId, b: FactorId) -> f64 {
-        self.covariances(a.index())[b.index()]
+        self.covariances().all[a.index()][b.index()]
     }
 
-    /// Covariances of the logarithm of the factor with this [index](FactorId::index) with those of all factors, by theirs.
+    /// All covariances.
     #[inline]
-    pub(crate) const fn covariances(&self, index: usize) -> &[f64; FactorId::COUNT] {
-        const NONE: &[f64; FactorId::COUNT] = &[0.0; FactorId::COUNT];
-        match &self.covariance {
-            Some(covariance) => &covariance[index],
-            None => NONE,
-        }
+    pub(crate) fn covariances(&self) -> &Covariance {
+        self.covariance.as_deref().unwrap_or(&CERTAIN)
     }
 
     /// Whether what `scenario` asks lies within what was measured, give or take the half.
@@ -622,7 +654,7 @@ mod tests {
         // -0.5 · 0.05 · 0.1
         assert_eq!(calibration.covariance(memory, core), -0.5 * 0.05 * 0.1);
         assert_eq!(
-            calibration.covariances(core.index())[memory.index()],
+            calibration.covariances().all[core.index()][memory.index()],
             calibration.covariance(memory, core)
         );
         // A block type that was not measured takes the factor of `other` and a wider error, √(0.1² + 0.25²).

@@ -391,21 +391,17 @@ impl<'a> Scenario<'a> {
         })
     }
 
-    /// The same model, device, backend and power mode at another piece of work. `memory` remembers what it was asked before of this
-    /// model on this backend.
+    /// Asks the same of another piece of work. `memory` remembers what it was asked before of this model on this backend.
     ///
     /// # Errors
-    /// [`ScenarioError`], as [`Scenario::new`].
-    pub fn with_workload(&self, workload: Workload, memory: &mut Memo) -> Result<Self, ScenarioError> {
+    /// [`ScenarioError`], as [`Scenario::new`]; nothing has changed then.
+    pub fn set_workload(&mut self, workload: Workload, memory: &mut Memo) -> Result<(), ScenarioError> {
         workload.check()?;
         let workload = workload.on(self.sums);
         let host = workload.host(self.sums, self.device, self.backend_kind)?;
-        let footprint = memory.footprint(self.sums, self.backend_kind, self.backend, &workload)?;
-        Ok(Self {
-            host,
-            workload,
-            footprint,
-            ..*self
-        })
+        self.footprint = memory.footprint(self.sums, self.backend_kind, self.backend, &workload)?;
+        self.host = host;
+        self.workload = workload;
+        Ok(())
     }
 }

@@ -303,7 +303,7 @@ impl Recommend {
             }
             let rate = record.decode_tokens_per_s.unwrap_or(f64::NAN);
             let range = record
-                .intervals
+                .intervals()
                 .decode_tokens_per_s
                 .map_or(String::new(), |[low, high]| {
                     format!(" ({} to {})", number::rate(low), number::rate(high))
@@ -422,8 +422,8 @@ fn csv(found: &Recommendation) -> Result<String, Failure> {
             "effective_parameters": pick.effective_parameters,
             "bits_per_weight": pick.bits_per_weight,
             "decode_tokens_per_s": record.decode_tokens_per_s,
-            "decode_tokens_per_s_low": record.intervals.decode_tokens_per_s.map(|[low, _]| low),
-            "decode_tokens_per_s_high": record.intervals.decode_tokens_per_s.map(|[_, high]| high),
+            "decode_tokens_per_s_low": record.intervals().decode_tokens_per_s.map(|[low, _]| low),
+            "decode_tokens_per_s_high": record.intervals().decode_tokens_per_s.map(|[_, high]| high),
             "memory_bytes": record.memory_bytes,
             "decode_energy_j_per_token": record.decode_energy_j_per_token,
             "perplexity": record.published(QualityMetric::Perplexity),

@@ -116,11 +116,11 @@ const METRICS: [Metric; 17] = [
     metric("prefill_tokens_per_s", "prefill", Unit::TokensPerSecond, true, |r| {
         r.prefill_tokens_per_s
     })
-    .within(|r| r.intervals.prefill_tokens_per_s),
+    .within(|r| r.intervals().prefill_tokens_per_s),
     metric("decode_tokens_per_s", "decode", Unit::TokensPerSecond, true, |r| {
         r.decode_tokens_per_s
     })
-    .within(|r| r.intervals.decode_tokens_per_s),
+    .within(|r| r.intervals().decode_tokens_per_s),
     metric("ttft_s", "time to first token", Unit::Seconds, false, |r| r.ttft_s),
     metric("end_to_end_s", "whole request, cold", Unit::Seconds, false, |r| {
         r.end_to_end_s
@@ -128,7 +128,7 @@ const METRICS: [Metric; 17] = [
     metric("memory_bytes", "memory", Unit::Bytes, false, |r| {
         Some(r.memory_bytes as f64)
     })
-    .within(|r| r.intervals.memory_bytes),
+    .within(|r| r.intervals().memory_bytes),
     metric(
         "prefill_energy_j_per_token",
         "energy per prompt token",
@@ -143,7 +143,7 @@ const METRICS: [Metric; 17] = [
         false,
         |r| r.decode_energy_j_per_token,
     )
-    .within(|r| r.intervals.decode_energy_j_per_token),
+    .within(|r| r.intervals().decode_energy_j_per_token),
     metric("request_energy_j", "energy of the request", Unit::Joules, false, |r| {
         r.economy.request_energy_j
     }),

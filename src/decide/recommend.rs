@@ -389,7 +389,7 @@ pub fn recommend(candidates: Vec<Candidate>, wants: &Wants) -> Recommendation {
     sort(wants.goal, |(candidate, _)| candidate, &mut good);
     nearest_misses.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let pick = |(candidate, held_back): (Candidate, Option<HeldBack>)| {
-        let low = candidate.record.intervals.decode_tokens_per_s.map(|[low, _]| low);
+        let low = candidate.record.intervals().decode_tokens_per_s.map(|[low, _]| low);
         Pick {
             effective_parameters: effective_parameters(&candidate.record),
             bits_per_weight: bits_per_weight(&candidate.record),

@@ -7,7 +7,7 @@ use crate::economy::{Economy, Terms, Work};
 use crate::model::Model;
 use crate::output::{self, Record};
 use crate::perf::sums::ModelSums;
-use crate::perf::{Prediction, predict, predict_split};
+use crate::perf::{Parts, Prediction};
 use crate::quant::Precision;
 use crate::scenario::{Scenario, ScenarioError, Workload, backend_of, power_mode_of};
 use crate::units::Hertz;
@@ -263,10 +263,14 @@ impl Target {
     /// The prediction of a scenario of this target.
     #[must_use]
     pub fn predict<'a>(&'a self, scenario: &Scenario<'a>) -> Prediction<'a> {
-        match (scenario.host, &self.host_calibration) {
-            (Some(_), Some(host)) => predict_split(scenario, &self.calibration, host),
-            _ => predict(scenario, &self.calibration),
-        }
+        self.parts(scenario).predict(scenario)
+    }
+
+    /// The parts of a model in a scenario of this target, which predict it and those that they [serve](Parts::serve).
+    #[must_use]
+    pub fn parts<'a>(&'a self, scenario: &Scenario<'a>) -> Parts<'a> {
+        let host = self.host_calibration.as_deref().map(|entry| &entry.value);
+        Parts::new(scenario, &self.calibration, host)
     }
 
     /// [`Target::scenario`] and [`Target::predict`].

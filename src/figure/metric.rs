@@ -76,7 +76,7 @@ pub const METRICS: &[Metric] = &[
         High,
         NOT_PAPER,
         |r| r.decode_tokens_per_s,
-        |r| r.intervals.decode_tokens_per_s
+        |r| r.intervals().decode_tokens_per_s
     ),
     metric!(
         "prefill_tokens_per_s",
@@ -85,7 +85,7 @@ pub const METRICS: &[Metric] = &[
         High,
         NOT_PAPER,
         |r| r.prefill_tokens_per_s,
-        |r| r.intervals.prefill_tokens_per_s
+        |r| r.intervals().prefill_tokens_per_s
     ),
     metric!("ttft_s", "time to first token", SECONDS, Low, NOT_PAPER, |r| r.ttft_s),
     metric!("end_to_end_s", "end to end", SECONDS, Low, NOT_PAPER, |r| r
@@ -97,7 +97,7 @@ pub const METRICS: &[Metric] = &[
         Low,
         NO_POWERS,
         |r| r.decode_energy_j_per_token,
-        |r| r.intervals.decode_energy_j_per_token
+        |r| r.intervals().decode_energy_j_per_token
     ),
     metric!("energy_j_per_token", "energy", JOULES, Low, NO_POWERS, |r| r
         .energy_j_per_token),
@@ -108,7 +108,7 @@ pub const METRICS: &[Metric] = &[
         Low,
         NO_POWERS,
         |r| r.prefill_energy_j_per_token,
-        |r| r.intervals.prefill_energy_j_per_token
+        |r| r.intervals().prefill_energy_j_per_token
     ),
     metric!(
         "memory_bytes",
@@ -117,7 +117,7 @@ pub const METRICS: &[Metric] = &[
         Low,
         NOT_PAPER,
         |r| Some(r.memory_bytes as f64),
-        |r| r.intervals.memory_bytes
+        |r| r.intervals().memory_bytes
     ),
     metric!("weight_bytes", "weights", Unit::Bytes, Low, NOT_PAPER, |r| Some(
         r.weight_bytes as f64

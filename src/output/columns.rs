@@ -155,8 +155,11 @@ pub const COLUMNS: &[Column] = &[
     Column::whole("repacked_bytes", |r| r.repacked_bytes).low(),
     Column::whole("runtime_bytes", |r| r.runtime_bytes).low(),
     Column::whole("memory_bytes", |r| Some(r.memory_bytes)).low(),
-    Column::number("memory_bytes_low", |r| r.intervals.memory_bytes.map(|[low, _]| low)).low(),
-    Column::number("memory_bytes_high", |r| r.intervals.memory_bytes.map(|[_, high]| high)).low(),
+    Column::number("memory_bytes_low", |r| r.intervals().memory_bytes.map(|[low, _]| low)).low(),
+    Column::number("memory_bytes_high", |r| {
+        r.intervals().memory_bytes.map(|[_, high]| high)
+    })
+    .low(),
     Column::whole("capacity_bytes", |r| Some(r.capacity_bytes)),
     Column::truth("fits", |r| Some(r.fits)).high(),
     Column::number("arithmetic_intensity", |r| r.arithmetic_intensity),
@@ -172,41 +175,41 @@ pub const COLUMNS: &[Column] = &[
     Column::number("prefill_s", |r| r.prefill_s).low(),
     Column::number("prefill_tokens_per_s", |r| r.prefill_tokens_per_s).high(),
     Column::number("prefill_tokens_per_s_low", |r| {
-        r.intervals.prefill_tokens_per_s.map(|[low, _]| low)
+        r.intervals().prefill_tokens_per_s.map(|[low, _]| low)
     })
     .high(),
     Column::number("prefill_tokens_per_s_high", |r| {
-        r.intervals.prefill_tokens_per_s.map(|[_, high]| high)
+        r.intervals().prefill_tokens_per_s.map(|[_, high]| high)
     })
     .high(),
     Column::number("ttft_s", |r| r.ttft_s).low(),
     Column::number("decode_s_per_token", |r| r.decode_s_per_token).low(),
     Column::number("decode_tokens_per_s", |r| r.decode_tokens_per_s).high(),
     Column::number("decode_tokens_per_s_low", |r| {
-        r.intervals.decode_tokens_per_s.map(|[low, _]| low)
+        r.intervals().decode_tokens_per_s.map(|[low, _]| low)
     })
     .high(),
     Column::number("decode_tokens_per_s_high", |r| {
-        r.intervals.decode_tokens_per_s.map(|[_, high]| high)
+        r.intervals().decode_tokens_per_s.map(|[_, high]| high)
     })
     .high(),
     Column::number("energy_j_per_token", |r| r.energy_j_per_token).low(),
     Column::number("prefill_energy_j_per_token", |r| r.prefill_energy_j_per_token).low(),
     Column::number("prefill_energy_j_per_token_low", |r| {
-        r.intervals.prefill_energy_j_per_token.map(|[low, _]| low)
+        r.intervals().prefill_energy_j_per_token.map(|[low, _]| low)
     })
     .low(),
     Column::number("prefill_energy_j_per_token_high", |r| {
-        r.intervals.prefill_energy_j_per_token.map(|[_, high]| high)
+        r.intervals().prefill_energy_j_per_token.map(|[_, high]| high)
     })
     .low(),
     Column::number("decode_energy_j_per_token", |r| r.decode_energy_j_per_token).low(),
     Column::number("decode_energy_j_per_token_low", |r| {
-        r.intervals.decode_energy_j_per_token.map(|[low, _]| low)
+        r.intervals().decode_energy_j_per_token.map(|[low, _]| low)
     })
     .low(),
     Column::number("decode_energy_j_per_token_high", |r| {
-        r.intervals.decode_energy_j_per_token.map(|[_, high]| high)
+        r.intervals().decode_energy_j_per_token.map(|[_, high]| high)
     })
     .low(),
     Column::number("request_energy_j", |r| r.economy.request_energy_j).low(),
@@ -371,13 +374,13 @@ pub fn compared(records: &[Record]) -> Vec<Compared> {
         (
             "prefill tokens/s",
             Align::Right,
-            |r| range(r.prefill_tokens_per_s, r.intervals.prefill_tokens_per_s),
+            |r| range(r.prefill_tokens_per_s, r.intervals().prefill_tokens_per_s),
             |r| r.prefill_tokens_per_s,
         ),
         (
             "decode tokens/s",
             Align::Right,
-            |r| range(r.decode_tokens_per_s, r.intervals.decode_tokens_per_s),
+            |r| range(r.decode_tokens_per_s, r.intervals().decode_tokens_per_s),
             |r| r.decode_tokens_per_s,
         ),
         (

@@ -7,7 +7,7 @@ use crate::device::{BackendKind, Device, Rail};
 use crate::economy::{Economy, Terms, Work};
 use crate::model::{Model, QualityMetric};
 use crate::perf::paper::PaperPrediction;
-use crate::perf::{Bound, Intervals, Prediction};
+use crate::perf::{Bound, Intervals, Prediction, Uncertain};
 use crate::quant::{CacheType, Precision};
 use crate::scenario::{Formulas, Scenario, Workload};
 use serde::Serialize;
@@ -102,8 +102,9 @@ pub struct Record {
     pub quality: Option<QualityRecord>,
     /// What bounds each phase.
     pub bound: BoundRecord,
-    /// 90 % intervals.
-    pub intervals: Intervals,
+    /// The figures that have an interval; their key is `intervals`.
+    #[serde(rename = "intervals")]
+    pub uncertain: Uncertain,
     /// What it rests on.
     pub basis: BasisRecord,
 }
@@ -233,7 +234,8 @@ struct Names {
 /// Bytes as a whole number.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, and no memory is that large
 fn whole(bytes: f64) -> u64 {
-    bytes.round() as u64
+    // Bytes are not negative, so that this rounds as `round` does, without its call.
+    (bytes + 0.5) as u64
 }
 
 /// A number that JSON can hold.
@@ -327,7 +329,7 @@ impl Record {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
             },
-            intervals: prediction.intervals(),
+            uncertain: prediction.uncertain(),
             basis: BasisRecord {
                 calibration: names.calibration,
                 origin: Some(calibration.file.origin),
@@ -341,6 +343,13 @@ impl Record {
                 notes: names.notes,
             },
         }
+    }
+
+    /// The 90 % intervals.
+    #[must_use]
+    #[inline]
+    pub fn intervals(&self) -> Intervals {
+        self.uncertain.intervals()
     }
 
     /// The published figure of this metric, if there is one.
@@ -423,7 +432,7 @@ impl Record {
                 prefill: None,
                 decode: Some(bound),
             },
-            intervals: Intervals::default(),
+            uncertain: Uncertain::default(),
             basis: BasisRecord {
                 notes,
                 ..BasisRecord::default()

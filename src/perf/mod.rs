@@ -15,7 +15,7 @@ pub mod sums;
 
 pub use bound::Bound;
 pub(crate) use interval::QUANTILE_90;
-pub use interval::{Interval, Intervals};
+pub use interval::{Interval, Intervals, LogNormal, Uncertain};
 pub use part::{Part, Parts};
 pub use prediction::{Basis, Prediction, predict, predict_in_ample_memory, predict_split};
 pub use ratio::{Predicted, ratio_sigma};

@@ -1,10 +1,11 @@
 //! The parts of a model by what computes them: the backend, and the host's CPU where layers stay there.
 
 use super::energy::Draw;
-use super::latency::{self, Machine, Summary, Terms, Totals};
+use super::latency::{self, Machine, Prepared, Summary, Terms, Totals};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, Phase};
-use crate::scenario::Scenario;
+use crate::device::Backend;
+use crate::scenario::{Scenario, Workload};
 
 /// A part of a model and the machine that computes it.
 #[derive(Debug, Clone, Copy)]
@@ -13,9 +14,36 @@ pub struct Part<'a> {
     pub machine: Machine<'a>,
     /// What the device draws meanwhile, if its file states its powers.
     pub draw: Option<Draw>,
+    prefill: Prepared,
+    decode: Prepared,
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    #[inline(always)]
+    fn new(scenario: &Scenario<'a>, backend: &Backend, machine: Machine<'a>) -> Self {
+        let factors = machine.calibration.power.as_ref();
+        Self {
+            machine,
+            draw: factors.and_then(|factors| Draw::of(scenario, backend, &machine, factors)),
+            prefill: latency::prepare(Phase::Prefill, scenario, &machine),
+            decode: latency::prepare(Phase::Decode, scenario, &machine),
+        }
+    }
+
+    #[cold]
+    fn on_host(scenario: &Scenario<'a>, machine: Machine<'a>) -> Option<Self> {
+        Some(Self::new(scenario, scenario.host?, machine))
+    }
+
+    #[inline(always)]
+    fn summary(&self, phase: Phase, scenario: &Scenario<'_>) -> Summary {
+        let prepared = match phase {
+            Phase::Prefill => &self.prefill,
+            Phase::Decode => &self.decode,
+        };
+        latency::summary(phase, scenario, &self.machine, prepared)
+    }
+
     /// The terms of the whole prompt, or of one decoding step.
     #[must_use]
     pub fn terms(&self, phase: Phase, scenario: &Scenario<'_>) -> Terms {
@@ -35,36 +63,42 @@ impl Part<'_> {
 }
 
 /// All parts of a model. They take turns, so that their times add up.
+///
+/// All of a prediction that does not hang on the lengths of the work: those of one scenario [serve](Parts::serve) others.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
     /// What the scenario's backend computes.
     pub backend: Part<'a>,
     /// What the host's CPU computes, if anything.
     pub host: Option<Part<'a>>,
+    threads: Option<u64>,
+    gpu_layers: Option<u64>,
+    side_by_side: bool,
 }
 
 impl<'a> Parts<'a> {
     /// The parts of a scenario; without the calibration of its CPU, the backend computes all.
     #[must_use]
     pub fn new(scenario: &Scenario<'a>, calibration: &'a Calibration, host: Option<&'a Calibration>) -> Self {
-        let part = |backend, machine: Machine<'a>| {
-            let draw = |factors| Draw::of(scenario, backend, &machine, factors);
-            Part {
-                machine,
-                draw: machine.calibration.power.as_ref().and_then(draw),
-            }
-        };
+        let work = &scenario.workload;
         let split = host.and_then(|host| Machine::split(scenario, calibration, host));
-        match (split, scenario.host) {
-            (Some((on_gpu, on_host)), Some(cpu)) => Self {
-                backend: part(scenario.backend, on_gpu),
-                host: Some(part(cpu, on_host)),
-            },
-            _ => Self {
-                backend: part(scenario.backend, Machine::new(scenario, calibration)),
-                host: None,
-            },
+        let (machine, host) = match split {
+            Some((on_gpu, on_host)) => (on_gpu, Part::on_host(scenario, on_host)),
+            None => (Machine::new(scenario, calibration), None),
+        };
+        Self {
+            backend: Part::new(scenario, scenario.backend, machine),
+            host,
+            threads: work.threads,
+            gpu_layers: work.gpu_layers,
+            side_by_side: work.sequences > 1,
         }
+    }
+
+    /// Whether they are also those of another piece of work for the same model, backend and power mode.
+    #[must_use]
+    pub fn serve(&self, work: &Workload) -> bool {
+        (self.threads, self.gpu_layers, self.side_by_side) == (work.threads, work.gpu_layers, work.sequences > 1)
     }
 
     /// The backend's part, then the host's.
@@ -81,7 +115,7 @@ impl<'a> Parts<'a> {
             totals,
             mut variance,
             peak,
-        } = latency::summary(phase, scenario, &self.backend.machine);
+        } = self.backend.summary(phase, scenario);
         let mut figures = PhaseFigures {
             totals,
             seconds: totals.seconds(),
@@ -123,7 +157,7 @@ impl PhaseFigures {
         scenario: &Scenario<'_>,
         (variance, scatter): (f64, f64),
     ) -> (f64, f64) {
-        let summary = latency::summary(phase, scenario, &host.machine);
+        let summary = host.summary(phase, scenario);
         let seconds = summary.totals.seconds();
         self.totals = self.totals + summary.totals;
         self.seconds += seconds;
@@ -152,5 +186,62 @@ impl<'a> Prediction<'a> {
     #[must_use]
     pub fn parts(&self, scenario: &Scenario<'a>) -> Parts<'a> {
         Parts::new(scenario, self.basis.calibration, self.host)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, Choice};
+    use crate::device::BackendKind;
+    use crate::perf::sums::ModelSums;
+    use proptest::prelude::*;
+
+    fn workload() -> impl Strategy<Value = Workload> {
+        let sizes = (0..3000_u64, 0..300_u64, 0..5000_u64, 1..700_u64, 1..3_u64);
+        (sizes, prop::option::of(1..7_u64), prop::option::of(0..3_u64)).prop_map(
+            |((prompt, generate, depth, ubatch, sequences), threads, gpu_layers)| Workload {
+                prompt,
+                generate,
+                depth,
+                ubatch,
+                sequences,
+                threads,
+                gpu_layers,
+                ..Workload::default()
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Models with an encoder, with experts, with states; a CPU, a GPU, a GPU that leaves layers to its CPU.
+        #[test]
+        fn parts_that_serve_predict_what_new_ones_do(
+            works in prop::collection::vec(workload(), 2..8),
+            model in prop::sample::select(vec!["tinyllama", "gemma-3-1b", "flan-t5-small", "distilbert-base", "qwen3-30b-a3b", "lfm2-1.2b"]),
+            kind in prop::sample::select(vec![BackendKind::Cpu, BackendKind::Cuda]),
+        ) {
+            let catalog = Catalog::builtin();
+            let precision = "q4_k_m".parse().unwrap();
+            let sums = ModelSums::of(&catalog.model(model).unwrap(), precision).unwrap();
+            let device = catalog.device("orin-nano-super").unwrap();
+            let own = catalog.calibration_for(&device, kind, &Choice::Best).unwrap();
+            let host = catalog.calibration_for(&device, BackendKind::Cpu, &Choice::Best).unwrap();
+            let mut parts: Option<Parts<'_>> = None;
+            for mut work in works {
+                if kind == BackendKind::Cpu {
+                    work.gpu_layers = None;
+                }
+                let scenario = Scenario::new(&sums, &device, Some(kind), precision, None, work).unwrap();
+                let new = Parts::new(&scenario, &own, Some(&host));
+                let serving = parts.take().filter(|parts| parts.serve(&work)).unwrap_or(new);
+                // What does not apply is NaN.
+                prop_assert_eq!(format!("{:?}", serving.predict(&scenario)), format!("{:?}", new.predict(&scenario)));
+                parts = Some(serving);
+            }
+        }
     }
 }

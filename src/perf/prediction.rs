@@ -1,7 +1,7 @@
 //! One prediction: every figure of a scenario, what bounds it, and how far to trust it.
 
 use super::bound::Bound;
-use super::interval::{GENERIC_SIGMA, Intervals, MEMORY_SIGMA, OUTSIDE_SIGMA, hypotenuse, interval, spread};
+use super::interval::{GENERIC_SIGMA, Intervals, LogNormal, MEMORY_SIGMA, OUTSIDE_SIGMA, Uncertain, hypotenuse};
 use super::paging;
 use super::part::{Parts, PhaseFigures};
 use crate::calibration::{Calibration, Phase, PowerFactors};
@@ -119,9 +119,7 @@ pub struct Prediction<'a> {
 /// Where [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves layers to the CPU, [`predict_split`] counts them.
 #[must_use]
 pub fn predict<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
-    let mut prediction = figures(scenario, &Parts::new(scenario, calibration, None));
-    prediction.hold_to_memory(scenario);
-    prediction
+    Parts::new(scenario, calibration, None).predict(scenario)
 }
 
 /// The same whether it fits or not, as on a device with memory enough: to hold a run against that evidently took place.
@@ -140,46 +138,48 @@ pub fn predict_split<'a>(
     calibration: &'a Calibration,
     host: &'a Calibration,
 ) -> Prediction<'a> {
-    let mut prediction = figures(scenario, &Parts::new(scenario, calibration, Some(host)));
-    prediction.hold_to_memory(scenario);
-    prediction
+    Parts::new(scenario, calibration, Some(host)).predict(scenario)
+}
+
+impl<'a> Parts<'a> {
+    /// The figures of `scenario`, which they [serve](Parts::serve).
+    #[must_use]
+    pub fn predict(&self, scenario: &Scenario<'a>) -> Prediction<'a> {
+        let mut prediction = figures(scenario, self);
+        if !prediction.fits {
+            prediction.withhold(scenario, self);
+        }
+        prediction
+    }
 }
 
 impl<'a> Prediction<'a> {
-    /// Without the figures of a run that memory does not allow.
+    /// The figures that have an interval.
+    #[must_use]
     #[inline]
-    fn hold_to_memory(&mut self, scenario: &Scenario<'a>) {
-        if !self.fits {
-            self.withhold(scenario);
+    pub fn uncertain(&self) -> Uncertain {
+        let basis = &self.basis;
+        Uncertain {
+            decode_tokens_per_s: LogNormal::of(self.decode_tokens_per_s, basis.decode_sigma),
+            prefill_tokens_per_s: LogNormal::of(self.prefill_tokens_per_s, basis.prefill_sigma),
+            memory_bytes: LogNormal::of(Some(self.memory_bytes), Some(basis.memory_sigma)),
+            resident_bytes: self.resident_bytes,
+            prefill_energy_j_per_token: LogNormal::of(self.prefill_energy_j_per_token, basis.prefill_energy_sigma),
+            decode_energy_j_per_token: LogNormal::of(self.decode_energy_j_per_token, basis.decode_energy_sigma),
         }
     }
 
-    /// The 90 % intervals of the figures.
+    /// Their 90 % intervals.
     #[must_use]
     pub fn intervals(&self) -> Intervals {
-        let Basis {
-            prefill_sigma,
-            decode_sigma,
-            prefill_energy_sigma,
-            decode_energy_sigma,
-            memory_sigma,
-            ..
-        } = self.basis;
-        let of = |figure: Option<f64>, sigma: Option<f64>| Some(interval(figure?, sigma?));
-        let memory_spread = spread(memory_sigma);
-        Intervals {
-            decode_tokens_per_s: of(self.decode_tokens_per_s, decode_sigma),
-            prefill_tokens_per_s: of(self.prefill_tokens_per_s, prefill_sigma),
-            memory_bytes: Some([self.memory_bytes / memory_spread, self.resident_bytes * memory_spread]),
-            prefill_energy_j_per_token: of(self.prefill_energy_j_per_token, prefill_energy_sigma),
-            decode_energy_j_per_token: of(self.decode_energy_j_per_token, decode_energy_sigma),
-        }
+        self.uncertain().intervals()
     }
 
+    /// Takes away the figures of a run that memory does not allow.
     #[cold]
-    fn withhold(&mut self, scenario: &Scenario<'a>) {
+    fn withhold(&mut self, scenario: &Scenario<'a>, parts: &Parts<'a>) {
         let storage = scenario.device.storage_bandwidth.as_ref();
-        let paged = paging::bytes_per_token(scenario, &self.parts(scenario));
+        let paged = paging::bytes_per_token(scenario, parts);
         self.paging_s_per_token = paged.zip(storage).map(|(bytes, rate)| bytes / rate.value.get());
         for figure in [
             &mut self.compute_s,

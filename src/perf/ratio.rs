@@ -37,7 +37,7 @@ impl<'a> Sensitivities<'a> {
     fn variance(&self) -> f64 {
         let used = || self.of.iter().enumerate().filter(|(_, share)| **share != 0.0);
         let row = |a: usize| -> f64 {
-            let covariances = self.calibration.covariances(a);
+            let covariances = &self.calibration.covariances().all[a];
             used().map(|(b, share)| share * covariances[b]).sum()
         };
         used().map(|(a, share)| share * row(a)).sum()

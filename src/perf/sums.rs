@@ -29,6 +29,16 @@ pub struct StackSums {
     pub other_bytes: f64,
 }
 
+impl StackSums {
+    /// Bytes that a pass reads which touches this share of the experts.
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self, touched: f64) -> f64 {
+        let of_matrices = |format: &FormatSums| format.dense_bytes + touched * format.expert_bytes;
+        self.formats.iter().map(of_matrices).sum::<f64>() + self.other_bytes
+    }
+}
+
 /// Layers whose attention is alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionGroup {
@@ -184,6 +194,13 @@ fn group(attention: impl Iterator<Item = Attention>) -> Vec<AttentionGroup> {
 }
 
 impl ModelSums {
+    /// Whether an encoder reads the prompt.
+    #[must_use]
+    #[inline]
+    pub const fn encodes(&self) -> bool {
+        !self.encoder.formats.is_empty()
+    }
+
     /// The sums of `model` in a precision.
     ///
     /// # Errors

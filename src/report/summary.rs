@@ -40,7 +40,7 @@ const AIMS: [Aim; 4] = [
         value: |r| r.decode_tokens_per_s,
         text: number::rate,
         unit: "tokens/s",
-        interval: |r| r.intervals.decode_tokens_per_s,
+        interval: |r| r.intervals().decode_tokens_per_s,
         high: true,
     },
     Aim {
@@ -56,7 +56,7 @@ const AIMS: [Aim; 4] = [
         value: |r| r.decode_energy_j_per_token.or(r.energy_j_per_token),
         text: number::joules,
         unit: "per token",
-        interval: |r| r.intervals.decode_energy_j_per_token,
+        interval: |r| r.intervals().decode_energy_j_per_token,
         high: false,
     },
     Aim {
@@ -64,7 +64,7 @@ const AIMS: [Aim; 4] = [
         value: |r| Some(r.memory_bytes as f64),
         text: number::bytes,
         unit: "",
-        interval: |r| r.intervals.memory_bytes,
+        interval: |r| r.intervals().memory_bytes,
         high: false,
     },
 ];

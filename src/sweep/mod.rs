@@ -36,4 +36,4 @@ pub use shard::{Shard, ShardError};
 pub use skipped::{Reason, Skipped};
 pub use space::{Space, SpaceError};
 pub use text::{Text, TextFormat, write};
-pub use walk::{Rows, Walk, WalkError};
+pub use walk::{Row, Rows, Walk, WalkError};

@@ -1,8 +1,10 @@
 //! From the numbers of rows to their predictions.
 
 use super::space::{Group, Lane, Lot, Space};
-use crate::economy::{self, Economy};
+use crate::economy::{self, Economy, Terms};
+use crate::model::Model;
 use crate::output::Record;
+use crate::perf::Prediction;
 use crate::perf::memory::Memo;
 use crate::perf::sums::ModelSums;
 use crate::quant::{NotStored, Precision};
@@ -59,6 +61,23 @@ impl Rows<'_> {
     }
 }
 
+/// A row with its prediction.
+#[derive(Debug)]
+pub struct Row<'r, 'a> {
+    /// Its number.
+    pub number: u64,
+    /// The model.
+    pub model: &'r Model,
+    /// What is asked.
+    pub scenario: &'r Scenario<'a>,
+    /// The answer.
+    pub prediction: &'r Prediction<'a>,
+    /// What energy is worth on its device.
+    pub terms: &'r Terms,
+    /// Which stretch of the walk it is in, all rows of which differ in their work alone.
+    stretch: u64,
+}
+
 /// Goes through rows and predicts them. What neighbouring rows have in common (the sums of a model in a precision, footprints, the
 /// names of a record) is worked out once.
 #[derive(Debug)]
@@ -68,6 +87,7 @@ pub struct Walk<'s> {
     memo: Memo,
     /// Group, precision and lane of what the memo remembers.
     remembered: Option<(usize, Precision, usize)>,
+    stretches: u64,
     refused: u64,
 }
 
@@ -80,6 +100,7 @@ impl<'s> Walk<'s> {
             sums: None,
             memo: Memo::default(),
             remembered: None,
+            stretches: 0,
             refused: 0,
         }
     }
@@ -99,6 +120,41 @@ impl<'s> Walk<'s> {
         rows: &Rows<'_>,
         mut see: impl FnMut(u64, &Record) -> ControlFlow<()>,
     ) -> Result<(), WalkError> {
+        let mut last: Option<(u64, Record)> = None;
+        self.predictions(rows, |row| {
+            let Row {
+                model,
+                scenario,
+                prediction,
+                ..
+            } = *row;
+            let economy = Economy::of(&economy::Work::of(&scenario.workload, prediction), row.terms);
+            let record = match &mut last {
+                Some((stretch, record)) if *stretch == row.stretch => {
+                    record.renew(scenario, prediction, economy);
+                    record
+                }
+                last => {
+                    let record = Record {
+                        economy,
+                        ..Record::exact(model, scenario, prediction, Vec::new())
+                    };
+                    &mut last.insert((row.stretch, record)).1
+                }
+            };
+            see(row.number, record)
+        })
+    }
+
+    /// Shows the prediction of each of these rows in order, until told to stop: what a record is made of, in less than half the time.
+    ///
+    /// # Errors
+    /// [`WalkError`], if something was laid out that cannot be asked.
+    pub fn predictions(
+        &mut self,
+        rows: &Rows<'_>,
+        mut see: impl FnMut(&Row<'_, '_>) -> ControlFlow<()>,
+    ) -> Result<(), WalkError> {
         match rows {
             Rows::Range(rows) => self.range(rows.clone(), &mut see).map(|_| ()),
             Rows::Picked(rows) => {
@@ -117,7 +173,7 @@ impl<'s> Walk<'s> {
     fn range(
         &mut self,
         rows: Range<u64>,
-        see: &mut impl FnMut(u64, &Record) -> ControlFlow<()>,
+        see: &mut impl FnMut(&Row<'_, '_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, WalkError> {
         let space = self.space;
         let rows = rows.start..rows.end.min(space.rows());
@@ -171,7 +227,7 @@ impl<'s> Walk<'s> {
     fn stretch(
         &mut self,
         stretch: &Stretch<'_>,
-        see: &mut impl FnMut(u64, &Record) -> ControlFlow<()>,
+        see: &mut impl FnMut(&Row<'_, '_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, WalkError> {
         let &Stretch {
             group_at,
@@ -186,33 +242,34 @@ impl<'s> Walk<'s> {
             self.remembered = Some((group_at, precision, lot.lane));
         }
         let Lane { target, terms } = &self.space.lanes[lot.lane];
-        let base = target.scenario(&sums, precision, Workload::default())?;
-        let mut record: Option<Record> = None;
+        let mut scenario = target.scenario(&sums, precision, Workload::default())?;
+        let mut parts = target.parts(&scenario);
+        self.stretches += 1;
         let mut works = Works::new(self.space, lot, stretch.first);
         for number in stretch.number..stretch.number + stretch.left {
             let work = target.own_threads(works.work());
             works.advance();
-            let scenario: Scenario<'_> = match base.with_workload(work, &mut self.memo) {
-                Ok(scenario) => scenario,
+            match scenario.set_workload(work, &mut self.memo) {
+                Ok(()) => {}
                 Err(ScenarioError::ContextTooSmall { .. }) => {
                     self.refused += 1;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
+            }
+            if !parts.serve(&work) {
+                parts = target.parts(&scenario);
+            }
+            let prediction = parts.predict(&scenario);
+            let row = Row {
+                number,
+                model: &group.model,
+                scenario: &scenario,
+                prediction: &prediction,
+                terms,
+                stretch: self.stretches,
             };
-            let prediction = target.predict(&scenario);
-            let economy = Economy::of(&economy::Work::of(&scenario.workload, &prediction), terms);
-            let record = match &mut record {
-                Some(record) => {
-                    record.renew(&scenario, &prediction, economy);
-                    record
-                }
-                none => none.insert(Record {
-                    economy,
-                    ..Record::exact(&group.model, &scenario, &prediction, Vec::new())
-                }),
-            };
-            if see(number, record).is_break() {
+            if see(&row).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -445,7 +445,9 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
     let layers = |&mix: &Mix| layers_beyond_cache(Shape::narrow(1), mix, options);
     let most_layers = mixes.iter().map(layers).max().unwrap_or(1);
     let (long, short) = options.rates.prompt_lengths(most_layers, options);
-    let depth = [options.rates.depth(options)];
+    // A cache is cut into blocks of 256 cells, and llama.cpp's threads share them out whether they are filled or not: just past the end of
+    // a block some threads have nothing to do, which would not hold at other depths. So the last token decoded fills one.
+    let depth = [options.rates.depth(options) - decoded[0]];
     let beyond_cache = |shape: fn(u64) -> Shape, mix| shape(layers_beyond_cache(shape(1), mix, options));
     let all = ends[ends.len() - 1];
     let mut probes = Vec::new();

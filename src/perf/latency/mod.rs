@@ -28,6 +28,7 @@
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
 
 mod machine;
+mod matrices;
 mod summary;
 mod term;
 #[cfg(test)]
@@ -35,18 +36,23 @@ mod tests;
 
 pub(crate) use machine::Rates;
 pub use machine::{Machine, Unit};
+pub use matrices::Prepared;
 pub use summary::Summary;
 pub use term::{Kernels, Overlap, Term, TermKind, Terms, Totals};
 
-use crate::calibration::{FactorId, Phase};
-use crate::perf::sums::{AttentionGroup, ModelSums, StackSums};
+use crate::calibration::Phase;
+use crate::perf::sums::{AttentionGroup, ModelSums};
 use crate::quant::CacheType;
 use crate::scenario::{Scenario, Workload};
+use matrices::Stack;
 use summary::Tally;
 
 /// What takes the terms of a phase.
 trait Gather {
-    /// Adds a term.
+    /// Adds the terms of multiplying a stack's matrices by so many tokens.
+    fn multiply(&mut self, machine: &Machine<'_>, stack: Stack, tokens: f64);
+
+    /// Adds another term.
     fn add(&mut self, term: &Term);
 }
 
@@ -69,23 +75,16 @@ impl<G: Gather> Pass<'_, G> {
 
     /// `passes` passes of a stack's matrices over `tokens` tokens each; a share of the stack's layers is a fraction of a pass.
     #[inline(always)]
-    fn stack(&mut self, phase: Phase, stack: &StackSums, tokens: f64, passes: f64) {
-        let (machine, used) = (self.machine, self.sums.expert_share);
+    fn stack(&mut self, phase: Phase, stack: Stack, tokens: f64, passes: f64) {
+        let used = self.sums.expert_share;
         let touched = if used < 1.0 {
             1.0 - (1.0 - used).powf(tokens)
         } else {
             1.0
         };
-        let mut bytes = stack.other_bytes;
-        for format in &stack.formats {
-            bytes += format.dense_bytes + touched * format.expert_bytes;
-            let weights = format.dense_weights + used * format.expert_weights;
-            let factor = FactorId::Compute(phase, format.block_type);
-            let unit = machine.unit(phase, format.block_type);
-            let flops = 2.0 * weights * tokens * passes;
-            self.add(machine.compute(TermKind::Multiply, factor, unit, flops));
-        }
-        self.add(machine.stream(TermKind::Weights, bytes * passes));
+        let bytes = stack.sums(phase, self.sums).bytes(touched);
+        self.gather.multiply(self.machine, stack, tokens * passes);
+        self.add(self.machine.stream(TermKind::Weights, bytes * passes));
     }
 
     /// Attention of a span in the machine's share of the layers.
@@ -147,12 +146,11 @@ impl<G: Gather> Pass<'_, G> {
         let tokens = prompt * sequences;
         let ubatch = work.ubatch.min(work.batch);
         let cache = (work.key_type, work.value_type);
-        let encodes = !sums.encoder.formats.is_empty();
-        let (stack, attention, activation_bytes, operations, passes) = if encodes {
+        let encodes = sums.encodes();
+        let (attention, activation_bytes, operations, passes) = if encodes {
             // Every position sees every other, so that llama.cpp never spreads a prompt over two passes.
             let together = (ubatch / work.prompt).clamp(1, work.sequences);
             (
-                &sums.encoder,
                 &sums.encoder_attention,
                 sums.encoder_activation_bytes,
                 sums.encoder_operations,
@@ -160,14 +158,13 @@ impl<G: Gather> Pass<'_, G> {
             )
         } else {
             (
-                &sums.decoder,
                 &sums.attention,
                 sums.decoder_activation_bytes,
                 sums.decoder_operations,
                 work.prompt.saturating_mul(work.sequences).div_ceil(ubatch) as f64,
             )
         };
-        self.stack(phase, stack, tokens / passes, passes * part.layers);
+        self.stack(phase, Stack::Layers, tokens / passes, passes * part.layers);
         let span = Span {
             first: work.depth as f64,
             length: prompt,
@@ -182,8 +179,7 @@ impl<G: Gather> Pass<'_, G> {
         self.operate(phase, operations * passes);
         if part.head {
             if !encodes {
-                // Logits are wanted for the last position only.
-                self.stack(Phase::Decode, &sums.head, sequences, 1.0);
+                self.stack(phase, Stack::Head, sequences, 1.0);
             }
             self.begin(phase);
         }
@@ -198,16 +194,15 @@ impl<G: Gather> Pass<'_, G> {
         }
         let phase = Phase::Decode;
         let sequences = work.sequences as f64;
-        let multiplied = if work.sequences == 1 { phase } else { Phase::Prefill };
-        self.stack(multiplied, &sums.decoder, sequences, part.layers);
+        self.stack(phase, Stack::Layers, sequences, part.layers);
         if part.head {
-            self.stack(multiplied, &sums.head, sequences, 1.0);
+            self.stack(phase, Stack::Head, sequences, 1.0);
         }
         // An encoder-decoder's prompt lies in the encoder; the decoder begins with an empty cache.
-        let first = if sums.encoder.formats.is_empty() {
-            work.depth + work.prompt
-        } else {
+        let first = if sums.encodes() {
             work.depth
+        } else {
+            work.depth + work.prompt
         };
         let span = Span {
             first: first as f64,
@@ -219,7 +214,7 @@ impl<G: Gather> Pass<'_, G> {
         if work.prompt > 0 && !sums.cross.formats.is_empty() {
             // llama.cpp keeps no cache of the encoder's output: every step makes its keys and values anew.
             let encoded = work.prompt as f64 * sequences;
-            self.stack(Phase::Prefill, &sums.cross, encoded, part.layers);
+            self.stack(phase, Stack::Cross, encoded, part.layers);
             self.activate(sums.cross_activation_bytes, encoded);
             let crossed = Span {
                 first: work.prompt as f64 - 1.0,
@@ -252,21 +247,61 @@ fn each(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, gather: &m
     }
 }
 
+/// Takes the terms as they are.
+struct List<'a> {
+    phase: Phase,
+    scenario: &'a Scenario<'a>,
+    terms: Terms,
+}
+
+impl Gather for List<'_> {
+    fn multiply(&mut self, machine: &Machine<'_>, stack: Stack, tokens: f64) {
+        let sums = self.scenario.sums;
+        let multiplied = stack.multiplied(self.phase, self.scenario.workload.sequences);
+        for format in &stack.sums(self.phase, sums).formats {
+            let of_one = machine.multiply(multiplied, format, sums.expert_share);
+            let (amount, seconds) = (of_one.amount * tokens, of_one.seconds * tokens);
+            if amount > 0.0 {
+                self.add(&Term {
+                    amount,
+                    seconds,
+                    ..of_one
+                });
+            }
+        }
+    }
+
+    fn add(&mut self, term: &Term) {
+        self.terms.add(term);
+    }
+}
+
 /// The terms of the whole prompt, or of one decoding step (the mean over the generation); empty if there is none.
 #[must_use]
 pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Terms {
-    let mut terms = Terms::new(Overlap::of(phase));
-    each(phase, scenario, machine, &mut terms);
-    terms
+    let mut list = List {
+        phase,
+        scenario,
+        terms: Terms::new(Overlap::of(phase)),
+    };
+    each(phase, scenario, machine, &mut list);
+    list.terms
 }
 
-/// What the [`terms`] come to.
+/// What is to be known of a phase of `scenario` on a machine before the lengths of its work are.
 #[must_use]
 #[inline(always)]
-pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Summary {
-    let mut tally = Tally::new(phase);
+pub fn prepare(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Prepared {
+    Prepared::new(phase, scenario.sums, scenario.workload.sequences, machine)
+}
+
+/// What the [`terms`] come to, `prepared` for the machine and as many sequences (but one and many).
+#[must_use]
+#[inline(always)]
+pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, prepared: &Prepared) -> Summary {
+    let mut tally = Tally::new(phase, prepared);
     each(phase, scenario, machine, &mut tally);
-    tally.summary(machine)
+    tally.summary()
 }
 
 /// A run of tokens that attend to what came before them.

@@ -1,6 +1,5 @@
 //! The terms of a phase and their sums.
 
-use super::Gather;
 use crate::calibration::{FactorId, Phase};
 use arrayvec::ArrayVec;
 
@@ -186,9 +185,9 @@ impl Terms {
     }
 }
 
-impl Gather for Terms {
+impl Terms {
     /// Adds to the term of the same kind and factor, or begins it.
-    fn add(&mut self, new: &Term) {
+    pub(super) fn add(&mut self, new: &Term) {
         let same = self
             .items
             .iter()

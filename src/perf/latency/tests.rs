@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, FactorId};
 use crate::device::Device;
 use crate::perf::sums::{FormatSums, ModelSums};
 use crate::quant::BlockType;
@@ -45,6 +45,10 @@ fn terms(sums: &ModelSums, mode: &str, work: Workload) -> (Terms, Terms) {
     )
 }
 
+fn summed(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Summary {
+    summary(phase, scenario, machine, &prepare(phase, scenario, machine))
+}
+
 fn device() -> Device {
     Device::parse("test-board", DEVICE).unwrap()
 }
@@ -72,7 +76,7 @@ fn each_halving_of_the_memory_costs_what_crosses() {
         let device = Device::parse("test-board", &stated).unwrap();
         let work = Workload::default();
         let scenario = Scenario::new(&sums, &device, None, "q4_k_m".parse().unwrap(), None, work).unwrap();
-        let summary = summary(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
+        let summary = summed(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
         (summary.totals.memory_s(), summary.variance)
     };
     let (one, two, four) = (streamed(1), streamed(2), streamed(4));
@@ -179,7 +183,7 @@ fn an_operation_takes_cycles_and_a_pass_time() {
     let precision = "q4_k_m".parse().unwrap();
     let overhead = |mode: &str| {
         let scenario = Scenario::new(&sums, &device, None, precision, Some(mode), Workload::default()).unwrap();
-        let summary = summary(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
+        let summary = summed(Phase::Decode, &scenario, &Machine::new(&scenario, &calibration));
         summary.totals.overhead_s
     };
     // 100 operations of 2 µs at 2 GHz, in half the time at 4, and a pass of 100 µs
@@ -221,7 +225,7 @@ fn the_variance_of_a_summary_is_that_of_its_terms() {
     for phase in [Phase::Prefill, Phase::Decode] {
         let (terms, summary) = (
             super::terms(phase, &scenario, &machine),
-            summary(phase, &scenario, &machine),
+            summed(phase, &scenario, &machine),
         );
         close(summary.totals.seconds(), terms.seconds());
         let mut sensitivities = [0.0; FactorId::COUNT];
@@ -236,7 +240,7 @@ fn the_variance_of_a_summary_is_that_of_its_terms() {
         let mut variance = 0.0;
         for (a, of_a) in sensitivities.iter().enumerate() {
             for (b, of_b) in sensitivities.iter().enumerate() {
-                variance += of_a * of_b * calibration.covariances(a)[b];
+                variance += of_a * of_b * calibration.covariances().all[a][b];
             }
         }
         assert!(variance > 0.0);
