@@ -5,13 +5,16 @@
 //!
 //! ```text
 //! standing  = standing factor · idle power of the power mode
-//! A_compute = compute factor · (full load - idle) · clock · cores in use, both over those of the default mode
+//! A_compute = compute factor · (full load - idle) · clock · voltage² · cores in use, all over those at the full clock
 //! A_memory  = memory factor  · (full load - idle) · bandwidth that the mode and the threads leave, over the nominal one
+//! voltage   = 0.6 + 0.4 · clock
 //! ```
 //!
 //! Since `compute_s = FLOPs / rate` and `memory_s = bytes / rate`, whose rates follow the same clock, cores and bandwidth, this is a
-//! price per operation, `e_flop = A_compute / rate`, and one per byte, `e_byte = A_memory / rate`, in every mode and with any threads
-//! the same: a slower clock lowers power and rate alike, and a core that waits costs nothing beyond what stands.
+//! price per operation, `e_flop = A_compute / rate`, and one per byte, `e_byte = A_memory / rate`, with any threads the same: a core that
+//! waits costs nothing beyond what stands. A slower clock lowers power more than the rate, since a slower chip is run at a lower voltage
+//! and what it takes to switch goes with its square. The share of the voltage that is left however slow the clock is one for all devices
+//! (`reports/accuracy/` compares some).
 
 use crate::calibration::PowerFactors;
 use crate::device::Backend;
@@ -59,6 +62,9 @@ impl Energy {
     }
 }
 
+/// Share of the voltage at the full clock that is left however slow the clock.
+const LEAST_VOLTAGE: f64 = 0.6;
+
 impl Draw {
     /// What a backend of `scenario`'s device draws as `machine` runs it; none if neither the factors nor the device state its powers.
     #[must_use]
@@ -81,9 +87,10 @@ impl Draw {
         let budget = mode.and_then(|mode| mode.budget.as_ref());
         let most = budget.map_or(full, |budget| budget.value.get().min(full));
         let range = (full - idle).max(0.0);
+        let voltage = LEAST_VOLTAGE + (1.0 - LEAST_VOLTAGE) * machine.clock_ratio();
         Some(Self {
             standing: (idle_in_mode * factors.standing).min(most),
-            compute: range * factors.compute * machine.clock_ratio() * machine.core_ratio,
+            compute: range * factors.compute * machine.clock_ratio() * voltage * voltage * machine.core_ratio,
             memory: range * factors.memory * machine.bandwidth_ratio() * machine.bandwidth_share,
             most,
         })

@@ -20,7 +20,7 @@ fn comparison(arguments: &str) -> Value {
     document["comparisons"][0].clone()
 }
 
-const PRICED: &str = "test-board@slow test-board@fast --prec q4_0 --price 0.20/kWh --device-price $97,$598.80";
+const PRICED: &str = "test-board@fast test-board@slow --prec q4_0 --price 0.20/kWh --device-price $97,$598.80";
 
 #[test]
 fn two_settings_of_a_board_stand_side_by_side() {
@@ -74,7 +74,7 @@ fn ratios_winners_and_break_even_follow_from_the_two_predictions() {
     let row = &comparison["break_even"][0];
     assert_eq!(
         (&row["dearer"], &row["currency"]),
-        (&"test-board@fast".into(), &"USD".into())
+        (&"test-board@slow".into(), &"USD".into())
     );
     // Four input tokens and one output token on each, from the figures of the predictions.
     let energy = |side| 4.0 * of(side, "prefill_energy_j_per_token") + of(side, "decode_energy_j_per_token");
