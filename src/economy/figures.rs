@@ -137,38 +137,87 @@ impl Work {
     }
 }
 
+/// What the energies of a request are worth.
+#[derive(Default)]
+struct Worth {
+    /// Of a million prompt tokens.
+    input: Option<f64>,
+    /// Of a million generated tokens.
+    output: Option<f64>,
+    /// Of the request.
+    request: Option<f64>,
+}
+
+impl Worth {
+    /// At so much a joule.
+    ///
+    /// Not compiled into its caller: what stands in an option that is none would be multiplied all the same, to be thrown away, and takes a
+    /// processor a hundred times as long where it happens to be a denormal number.
+    #[inline(never)]
+    fn of(work: &Work, per_joule: f64) -> Self {
+        let per_million = |joules: Option<f64>| Some(MILLION * (joules? * per_joule));
+        Self {
+            input: per_million(work.prefill_energy_j_per_token),
+            output: per_million(work.decode_energy_j_per_token),
+            request: work.energy_j().map(|joules| joules * per_joule),
+        }
+    }
+}
+
+/// How many times the energy cost a service takes.
+#[derive(Default)]
+struct OverCost {
+    input: Option<f64>,
+    output: Option<f64>,
+    request: Option<f64>,
+}
+
+impl OverCost {
+    /// Apart from its caller as [`Worth::of`].
+    #[inline(never)]
+    fn of(work: &Work, api: ApiPrice, cost: &Worth) -> Self {
+        let request = work.each_phase(Some(api.input / MILLION), Some(api.output / MILLION));
+        Self {
+            input: over(Some(api.input), cost.input),
+            output: over(Some(api.output), cost.output),
+            request: over(request, cost.request),
+        }
+    }
+}
+
+/// The quotient, where there is one.
+fn over(dividend: Option<f64>, divisor: Option<f64>) -> Option<f64> {
+    Some(dividend? / divisor?).filter(|ratio| ratio.is_finite())
+}
+
 impl Economy {
     /// The figures of `work` under `terms`.
     #[must_use]
     pub fn of(work: &Work, terms: &Terms) -> Self {
-        let (input, output) = (work.prefill_energy_j_per_token, work.decode_energy_j_per_token);
+        let worth = |per_joule: Option<f64>| per_joule.map(|rate| Worth::of(work, rate)).unwrap_or_default();
+        let cost = worth(terms.price.map(|price| price.per_joule));
+        let carbon = worth(terms.grid.map(|grid| grid.kg_per_joule));
+        let service = terms.api_price.map(|api| OverCost::of(work, api, &cost));
+        let service = service.unwrap_or_default();
         let request_energy_j = work.energy_j();
-        let price = terms.price.map(|price| price.per_joule);
-        let carbon = terms.grid.map(|grid| grid.kg_per_joule);
-        let times = |joules: Option<f64>, rate: Option<f64>| Some(joules? * rate?);
-        let per_million = |joules, rate| times(joules, rate).map(|token| MILLION * token);
-        let over = |service: Option<f64>, cost: Option<f64>| Some(service? / cost?).filter(|ratio| ratio.is_finite());
-        let (input_cost, output_cost) = (per_million(input, price), per_million(output, price));
-        let request_cost = times(request_energy_j, price);
-        let api = terms.api_price;
-        let api_request = api.and_then(|api| work.each_phase(Some(api.input / MILLION), Some(api.output / MILLION)));
         let battery_j = terms.battery.map(|battery| battery.0.get());
-        let battery_requests = over(battery_j, request_energy_j);
+        let battery_requests = battery_j.and_then(|joules| over(Some(joules), request_energy_j));
         let request_s = work.prefill_s.unwrap_or(0.0) + work.decode_s.unwrap_or(0.0);
+        let action = |joules: Option<f64>, seconds: Option<f64>| Some(joules? * seconds?);
         Self {
             request_energy_j,
-            prefill_action_j_s_per_token: times(input, work.prefill_s),
-            decode_action_j_s_per_token: times(output, work.decode_s),
+            prefill_action_j_s_per_token: action(work.prefill_energy_j_per_token, work.prefill_s),
+            decode_action_j_s_per_token: action(work.decode_energy_j_per_token, work.decode_s),
             currency: terms.currency().ok().flatten(),
-            input_cost_per_million_tokens: input_cost,
-            output_cost_per_million_tokens: output_cost,
-            request_cost,
-            input_api_price_over_cost: over(api.map(|api| api.input), input_cost),
-            output_api_price_over_cost: over(api.map(|api| api.output), output_cost),
-            request_api_price_over_cost: over(api_request, request_cost),
-            input_co2_kg_per_million_tokens: per_million(input, carbon),
-            output_co2_kg_per_million_tokens: per_million(output, carbon),
-            request_co2_kg: times(request_energy_j, carbon),
+            input_cost_per_million_tokens: cost.input,
+            output_cost_per_million_tokens: cost.output,
+            request_cost: cost.request,
+            input_api_price_over_cost: service.input,
+            output_api_price_over_cost: service.output,
+            request_api_price_over_cost: service.request,
+            input_co2_kg_per_million_tokens: carbon.input,
+            output_co2_kg_per_million_tokens: carbon.output,
+            request_co2_kg: carbon.request,
             battery_j,
             battery_requests,
             battery_s: battery_requests.map(|requests| requests * request_s),

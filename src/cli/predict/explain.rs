@@ -96,7 +96,7 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     }
     line!(
         text,
-        "  seconds = amount / (nominal rate x factor); for costs, amount x factor, at the clock that they are stated for (2 GHz for operations); share: of the whole, what hides behind another left out"
+        "  seconds = amount / (nominal rate x factor); for costs, amount x factor / clock, over that at which they are stated (2 GHz for operations, the full clock for a pass); share: of the whole, what hides behind another left out"
     );
     if scenario.backend_kind == BackendKind::Cpu {
         line!(
@@ -123,7 +123,7 @@ fn clock(ratio: f64) -> String {
     if ratio == 1.0 {
         String::new()
     } else {
-        format!("{} of its clock", number::significant(ratio, 3))
+        format!("clock x {}", number::significant(ratio, 3))
     }
 }
 
