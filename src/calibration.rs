@@ -2,8 +2,10 @@
 //! uncertainty. A plain value; the closed forms never see the fitter.
 
 mod power;
+mod repacking;
 
 pub use power::{MeasuredPower, POWER_FACTORS, PowerFactors, PowerFile, propagate};
+pub(crate) use repacking::{Gains, Repacking};
 
 use crate::device::BackendKind;
 use crate::quant::BlockType;

@@ -53,8 +53,7 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
     }
     if !work.repack && scenario.backend_kind == BackendKind::Cpu && prediction.fits {
         notes.push(
-            "without repacking the memory is right and the prefill too fast: the factors are those of repacked kernels"
-                .to_owned(),
+            "without repacking a prompt takes as much longer (or shorter) as in pairs of runs with and without; the intervals are wider".to_owned(),
         );
     }
     if let Some(trained) = model.context_length

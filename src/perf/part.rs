@@ -74,6 +74,7 @@ pub struct Parts<'a> {
     threads: Option<u64>,
     gpu_layers: Option<u64>,
     side_by_side: bool,
+    repack: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -92,13 +93,15 @@ impl<'a> Parts<'a> {
             threads: work.threads,
             gpu_layers: work.gpu_layers,
             side_by_side: work.sequences > 1,
+            repack: work.repack,
         }
     }
 
     /// Whether they are also those of another piece of work for the same model, backend and power mode.
     #[must_use]
     pub fn serve(&self, work: &Workload) -> bool {
-        (self.threads, self.gpu_layers, self.side_by_side) == (work.threads, work.gpu_layers, work.sequences > 1)
+        (self.threads, self.gpu_layers) == (work.threads, work.gpu_layers)
+            && (self.side_by_side, self.repack) == (work.sequences > 1, work.repack)
     }
 
     /// The backend's part, then the host's.
@@ -200,18 +203,25 @@ mod tests {
 
     fn workload() -> impl Strategy<Value = Workload> {
         let sizes = (0..3000_u64, 0..300_u64, 0..5000_u64, 1..700_u64, 1..3_u64);
-        (sizes, prop::option::of(1..7_u64), prop::option::of(0..3_u64)).prop_map(
-            |((prompt, generate, depth, ubatch, sequences), threads, gpu_layers)| Workload {
-                prompt,
-                generate,
-                depth,
-                ubatch,
-                sequences,
-                threads,
-                gpu_layers,
-                ..Workload::default()
-            },
+        (
+            sizes,
+            prop::option::of(1..7_u64),
+            prop::option::of(0..3_u64),
+            any::<bool>(),
         )
+            .prop_map(
+                |((prompt, generate, depth, ubatch, sequences), threads, gpu_layers, repack)| Workload {
+                    repack,
+                    prompt,
+                    generate,
+                    depth,
+                    ubatch,
+                    sequences,
+                    threads,
+                    gpu_layers,
+                    ..Workload::default()
+                },
+            )
     }
 
     proptest! {

@@ -217,9 +217,11 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     };
     let outside = if inside { 0.0 } else { OUTSIDE_SIGMA };
     let extra = generic * generic + outside * outside;
+    let errors = parts.iter().filter_map(|part| part.machine.repacking_error());
+    let repacking = errors.fold(0.0, f64::max);
 
     // Time.
-    let prefill = parts.phase(Phase::Prefill, scenario, extra);
+    let prefill = parts.phase(Phase::Prefill, scenario, extra + repacking * repacking);
     let decode = parts.phase(Phase::Decode, scenario, extra);
     let prefill_s = prefill.map(|phase| phase.seconds);
     let decode_s = decode.map(|phase| phase.seconds);

@@ -388,7 +388,8 @@ const fn why_indistinct(knob: Knob, phase: Phase) -> &'static str {
     match (knob, phase) {
         (Knob::Ubatch, Phase::Decode) => "decoding computes one token of a sequence at a time",
         (Knob::Ubatch, Phase::Prefill) => "the prompt fits in the smallest of them",
-        (Knob::Repack, _) => "the factors are those of repacked kernels, and no measurement of the others was fitted",
+        (Knob::Repack, Phase::Decode) => "decoding reads as many bytes in either layout",
+        (Knob::Repack, Phase::Prefill) => "no matrix is of a type that this CPU repacks",
         (Knob::KvType, _) => "the model keeps no cache of this kind",
         (Knob::Threads, _) => "the phase does not depend on them",
         (Knob::PowerMode, _) => "the modes differ in nothing that this backend uses",

@@ -3,8 +3,9 @@
 use super::term::{Term, TermKind};
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::device::{Arithmetic, Backend, BackendKind, Device, PowerMode};
+use crate::perf::memory::Unrepacked;
 use crate::quant::BlockType;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Workload};
 
 /// What multiplies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,8 @@ pub struct Machine<'a> {
     /// What the cost of a pass is multiplied by: the full clock over the mode's, and for a GPU all cores over those that compute.
     pub pass_scale: f64,
     rates: Rates,
+    /// What it would repack and does not.
+    unrepacked: Option<Unrepacked>,
     /// Share of the cores that compute.
     pub core_ratio: f64,
     pub(super) part: Part,
@@ -160,7 +163,7 @@ impl<'a> Machine<'a> {
             layers: 1.0,
             head: true,
         };
-        Self::of(scenario.rates, scenario.workload.threads, calibration, all)
+        Self::of(scenario.rates, scenario.backend, &scenario.workload, calibration, all)
     }
 
     /// The same, to compute the layers that [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves to it, and
@@ -172,8 +175,9 @@ impl<'a> Machine<'a> {
         host_calibration: &'a Calibration,
     ) -> Option<(Self, Self)> {
         let mode = scenario.power_mode.map(|(_, mode)| mode);
-        let host_rates = Rates::new(scenario.device, BackendKind::Cpu, scenario.host?, mode);
-        let threads = scenario.workload.threads;
+        let host = scenario.host?;
+        let host_rates = Rates::new(scenario.device, BackendKind::Cpu, host, mode);
+        let work = &scenario.workload;
         let gpu = Part {
             layers: scenario
                 .sums
@@ -186,13 +190,13 @@ impl<'a> Machine<'a> {
             head: !gpu.head,
         };
         Some((
-            Self::of(scenario.rates, threads, calibration, gpu),
-            Self::of(host_rates, threads, host_calibration, rest),
+            Self::of(scenario.rates, scenario.backend, work, calibration, gpu),
+            Self::of(host_rates, host, work, host_calibration, rest),
         ))
     }
 
     #[inline]
-    fn of(rates: Rates, threads: Option<u64>, calibration: &'a Calibration, part: Part) -> Self {
+    fn of(rates: Rates, backend: &Backend, work: &Workload, calibration: &'a Calibration, part: Part) -> Self {
         let Rates {
             bandwidth,
             all_cores,
@@ -204,7 +208,7 @@ impl<'a> Machine<'a> {
         } = rates;
         let on_cpu = rates.on_cpu();
         let (cores, mut bandwidth_share, core_share_sensitivity) = if on_cpu {
-            let threads = threads.or(calibration.file.threads);
+            let threads = work.threads.or(calibration.file.threads);
             let threads = threads.map_or(online_cores, |threads| (threads as f64).min(online_cores));
             let (share, sensitivity) = saturation(threads * calibration.factor(FactorId::CoreShare));
             (threads, share, sensitivity)
@@ -226,6 +230,11 @@ impl<'a> Machine<'a> {
             operation_scale: operation_scale / launching,
             pass_scale: (clock_ratio * launching).recip(),
             rates,
+            unrepacked: if on_cpu && !work.repack {
+                Unrepacked::on(&backend.features)
+            } else {
+                None
+            },
             core_ratio,
             part,
         }
@@ -253,6 +262,23 @@ impl<'a> Machine<'a> {
     #[inline]
     pub const fn bandwidth_ratio(&self) -> f64 {
         self.rates.bandwidth_ratio
+    }
+
+    /// Standard deviation of the logarithm of what repacking would gain a prompt; none where nothing that could be repacked is left as
+    /// the file has it.
+    #[must_use]
+    pub fn repacking_error(&self) -> Option<f64> {
+        self.unrepacked.map(|unrepacked| unrepacked.error())
+    }
+
+    /// How many times as fast it would multiply matrices of a block type if it repacked them.
+    #[must_use]
+    #[inline]
+    pub fn lost_gain(&self, phase: Phase, block_type: BlockType) -> f64 {
+        match self.unrepacked {
+            Some(unrepacked) if phase == Phase::Prefill => unrepacked.gain(block_type),
+            _ => 1.0,
+        }
     }
 
     /// Whether memory lies in more than one domain.

@@ -55,7 +55,13 @@ impl Machine<'_> {
         let weights = format.dense_weights + expert_share * format.expert_weights;
         let factor = FactorId::Compute(phase, format.block_type);
         let unit = self.unit(phase, format.block_type);
-        self.compute(TermKind::Multiply, factor, unit, 2.0 * weights)
+        let term = self.compute(TermKind::Multiply, factor, unit, 2.0 * weights);
+        let lost = self.lost_gain(phase, format.block_type);
+        Term {
+            rate: term.rate / lost,
+            seconds: term.seconds * lost,
+            ..term
+        }
     }
 }
 

@@ -159,6 +159,21 @@ fn a_prompt_streams_the_weights_once_a_micro_batch() {
 }
 
 #[test]
+fn without_repacking_a_prompt_is_slower_and_a_token_is_not() {
+    let work = Workload {
+        prompt: 1000,
+        repack: false,
+        ..Workload::default()
+    };
+    let (prefill, decode) = terms(&sums(1.0), "fast", work);
+    // the 25 s of the same prompt times what pairs of runs in Q4_K differ by
+    close(prefill.totals().compute_s(), 25.0 * 1.97);
+    assert_eq!(prefill.totals().bytes, 1e9);
+    let repacked = Workload { repack: true, ..work };
+    assert_eq!(decode, terms(&sums(1.0), "fast", repacked).1);
+}
+
+#[test]
 fn half_the_clock_halves_the_arithmetic_and_two_threads_again() {
     let work = Workload {
         threads: Some(2),

@@ -15,6 +15,7 @@ pub use fit::MixThatFits;
 pub use footprint::Footprint;
 pub use memo::Memo;
 pub use repack::Repacked;
+pub(crate) use repack::Unrepacked;
 
 use crate::model::{Model, Use};
 use crate::quant::BlockType;

@@ -3,6 +3,7 @@
 //! Which block types have such kernels depends on the CPU, and the number of rows must be a multiple of what a kernel
 //! computes at once. Source: `repack.cpp` and `amx.cpp` of ggml's CPU backend.
 
+use crate::calibration::{Gains, Repacking};
 use crate::model::{Model, Tensor, Use};
 use crate::quant::BlockType;
 
@@ -71,6 +72,47 @@ pub struct Repacked {
     /// Of those, bytes that are still needed in the old one: a tied embedding, of which rows are looked up.
     pub needed_twice: u64,
 }
+
+/// The matrices that a CPU repacks unless it is told not to, and what that gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unrepacked {
+    /// The block types, a bit each.
+    types: u64,
+    gains: &'static Gains,
+}
+
+impl Unrepacked {
+    /// Those of a CPU with these features; none if it repacks nothing.
+    #[cold]
+    pub fn on(features: &[String]) -> Option<Self> {
+        let kernels = Kernels::of(features);
+        let repacked = BlockType::ALL
+            .iter()
+            .filter(|&&block_type| kernels.rows_at_once(block_type).is_some());
+        let types = repacked.fold(0, |types, &block_type| types | 1 << block_type as u64);
+        let Repacking { arm, x86 } = Repacking::shipped();
+        (types != 0).then_some(Self {
+            types,
+            gains: if kernels.dotprod || kernels.i8mm { arm } else { x86 },
+        })
+    }
+
+    /// How many times as fast a prompt would be multiplied by matrices of this type.
+    pub const fn gain(&self, block_type: BlockType) -> f64 {
+        if self.types >> block_type as u64 & 1 == 1 {
+            self.gains.of(block_type)
+        } else {
+            1.0
+        }
+    }
+
+    /// Standard deviation of the logarithm of a gain.
+    pub const fn error(&self) -> f64 {
+        self.gains.error
+    }
+}
+
+const _: () = assert!(BlockType::COUNT <= 64, "a bit for every block type");
 
 impl RepackSums {
     pub(super) fn new(model: &Model, types: &[BlockType]) -> Self {
