@@ -2,8 +2,7 @@
 
 use super::arguments::{CalibrationArgs, CatalogArgs, EconomyArgs, PrecisionArgs, WorkloadArgs};
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::sink;
+use super::format::{self, Format, PrintArgs};
 use clap::Args;
 use edgeprof::catalog::Choice;
 use edgeprof::decide::compare::{Better, Comparison, Purchase, Row, Side, Unit, Use, compare};
@@ -12,7 +11,6 @@ use edgeprof::device::Device;
 use edgeprof::economy::{Currency, Mix, Money, Terms};
 use edgeprof::output::{Align, Grid, Record, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
-use std::path::PathBuf;
 
 /// Compare two devices, or two settings of one: speed, memory, energy, cost, and when the dearer one pays
 #[derive(Debug, Args)]
@@ -66,12 +64,8 @@ pub struct Compare {
     calibration: CalibrationArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 /// A share as `0.5` or `50%`.
@@ -123,7 +117,8 @@ impl Compare {
     /// Compares and prints.
     pub fn run(&self) -> Result<(), Failure> {
         let cases = self.cases()?;
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => {
                 let mut sheet = Sheet::default();
                 for case in &cases {
@@ -131,10 +126,10 @@ impl Compare {
                 }
                 sheet.set(setting)
             }
-            None if self.format == Format::Csv => csv(&cases)?,
+            None if format == Format::Csv => csv(&cases)?,
             None => json(&cases)?,
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 
     fn cases(&self) -> Result<Vec<Case>, Failure> {

@@ -1,8 +1,11 @@
 //! How tables are printed: the values of `--format`.
 
-use clap::ValueEnum;
+use super::failure::Failure;
+use super::sink;
+use clap::{Args, ValueEnum};
 use edgeprof::output::{Align, Grid, Setting, number};
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// For commands whose figures are for people and programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +31,38 @@ impl Format {
             Self::Latex => Some(Setting::Latex),
             Self::Json | Self::Csv => None,
         }
+    }
+}
+
+/// How the answer is printed, and where.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct PrintArgs {
+    /// How to print it [default: what the ending of --output says, else table]
+    #[arg(long, value_enum, ignore_case = true)]
+    format: Option<Format>,
+    /// Write to a file instead of the standard output, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl PrintArgs {
+    /// As asked, else by the file's ending.
+    pub fn format(&self) -> Format {
+        let ending = || Some(self.output.as_ref()?.extension()?.to_str()?.to_ascii_lowercase());
+        let by_ending = || match ending()?.as_str() {
+            "json" => Some(Format::Json),
+            "csv" => Some(Format::Csv),
+            "md" => Some(Format::Markdown),
+            "tex" => Some(Format::Latex),
+            _ => None,
+        };
+        self.format.or_else(by_ending).unwrap_or(Format::Table)
+    }
+
+    /// Writes it where it was asked for.
+    pub fn write(&self, text: &str) -> Result<(), Failure> {
+        sink::write(text, self.output.as_deref())
     }
 }
 

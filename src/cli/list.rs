@@ -2,8 +2,8 @@
 
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::{show, sink};
+use super::format::{self, Format, PrintArgs};
+use super::show;
 use clap::{Args, ValueEnum};
 use edgeprof::calibration::{Origin, Phase, PhaseQuality};
 use edgeprof::catalog::{Catalog, CatalogError};
@@ -12,7 +12,6 @@ use edgeprof::output::{Align, Grid, number};
 use edgeprof::quant::Precision;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 /// List the models, devices, precisions or calibrations that have a name
 #[derive(Debug, Args)]
@@ -25,12 +24,8 @@ pub struct List {
     /// What to list
     #[arg(value_enum, ignore_case = true)]
     what: What,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -52,11 +47,10 @@ struct Listing {
 
 impl List {
     /// `list calibrations`.
-    pub const fn calibrations(format: Format, catalog: CatalogArgs) -> Self {
+    pub const fn calibrations(print: PrintArgs, catalog: CatalogArgs) -> Self {
         Self {
             what: What::Calibrations,
-            format,
-            output: None,
+            print,
             catalog,
         }
     }
@@ -69,12 +63,13 @@ impl List {
             What::Precisions => ("precisions", precisions(&self.catalog.open()?)),
             What::Calibrations => ("calibrations", calibrations(&self.catalog.open()?)),
         };
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => listing.grid.set(setting),
-            None if self.format == Format::Csv => format::csv(&listing.items),
+            None if format == Format::Csv => format::csv(&listing.items),
             None => format!("{:#}\n", json!({"schema": 1, key: listing.items})),
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 }
 

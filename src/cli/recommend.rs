@@ -3,8 +3,7 @@
 use super::arguments::{Backend, CalibrationArgs, CatalogArgs, PrecisionArgs, WorkloadArgs};
 use super::compare::own_price;
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::sink;
+use super::format::{self, Format, PrintArgs};
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice, Entry};
 use edgeprof::decide::recommend::{Candidate, Goal, HeldBack, Miss, Pick, Recommendation, Wants, recommend};
@@ -17,7 +16,6 @@ use edgeprof::quant::{Mix, Precision};
 use edgeprof::scenario::Workload;
 use edgeprof::units::Bytes;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Say what to run on a device, best first, or with --model on which device to run it
@@ -70,12 +68,8 @@ pub struct Recommend {
     calibration: CalibrationArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,9 +128,10 @@ impl Recommend {
         workload.context = Some(workload.context.unwrap_or(workload.context().max(CONTEXT)));
         let recommendation = recommend(self.candidates(workload)?, &wants);
         let notes = notes(&wants, &recommendation);
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => self.sheet(&wants, &workload, &recommendation, notes).set(setting),
-            None if self.format == Format::Csv => csv(&recommendation)?,
+            None if format == Format::Csv => csv(&recommendation)?,
             None => {
                 let document = Document {
                     schema: 1,
@@ -148,7 +143,7 @@ impl Recommend {
                 serde_json::to_string_pretty(&document).map_err(Failure::new)? + "\n"
             }
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 
     fn candidates(&self, workload: Workload) -> Result<Vec<Candidate>, Failure> {

@@ -2,14 +2,12 @@
 
 use super::arguments::{Backend, CalibrationArgs, CatalogArgs, PrecisionArgs, SetupArgs, WorkloadArgs};
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::sink;
+use super::format::{self, Format, PrintArgs};
 use clap::{Args, ValueEnum};
 use edgeprof::decide::Target;
 use edgeprof::decide::tune::{Best, Goal, Knob, Tuning, Verdict, tune};
 use edgeprof::output::{Align, Grid, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
-use std::path::PathBuf;
 
 /// Find the setting of a device that is best for a model: threads, power mode, KV cache, ubatch, layers, repacking
 #[derive(Debug, Args)]
@@ -57,12 +55,8 @@ pub struct Tune {
     calibration: CalibrationArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,7 +115,8 @@ impl Tune {
     /// Tunes and prints.
     pub fn run(&self) -> Result<(), Failure> {
         let cases = self.cases()?;
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => {
                 let mut sheet = Sheet::default();
                 for case in &cases {
@@ -129,10 +124,10 @@ impl Tune {
                 }
                 sheet.set(setting)
             }
-            None if self.format == Format::Csv => csv(&cases)?,
+            None if format == Format::Csv => csv(&cases)?,
             None => json(&cases)?,
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 
     fn cases(&self) -> Result<Vec<Case>, Failure> {

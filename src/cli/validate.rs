@@ -3,8 +3,7 @@
 use super::arguments::{CalibrationArgs, CatalogArgs};
 use super::calibrate::rows;
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::sink;
+use super::format::{self, Format, PrintArgs};
 use clap::{Args, ValueEnum};
 use edgeprof::calibrate::leave_out::LeaveOut;
 use edgeprof::calibrate::validate::{Validation, validate};
@@ -35,12 +34,8 @@ pub struct Validate {
     /// How many of the worst rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     calibration: CalibrationArgs,
     #[command(flatten)]
@@ -72,12 +67,13 @@ impl Validate {
             What::Class => LeaveOut::Class,
         });
         let validation = validate(&catalog, &bench, leave_out, &self.calibration.choice()).map_err(rows::not_judged)?;
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => sheet(&validation, self.worst).set(setting),
-            None if self.format == Format::Csv => rows_csv(&validation)?,
+            None if format == Format::Csv => rows_csv(&validation)?,
             None => json(&validation)?,
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 }
 

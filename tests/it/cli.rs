@@ -264,6 +264,30 @@ fn a_file_is_written_whole_or_not_at_all() {
     );
 }
 
+#[test]
+fn the_ending_of_a_file_says_how_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, options: &[&str]| {
+        let path = folder.path().join(name);
+        let arguments = format!("predict --data {DATA} --model test-model --hw test-board --prec q4_0");
+        let output = edgeprof()
+            .args(arguments.split_whitespace())
+            .args(options)
+            .arg("-o")
+            .arg(&path)
+            .output();
+        assert!(output.unwrap().status.success(), "{name}");
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(written("a.json", &[]).starts_with('{'));
+    assert!(written("a.CSV", &[]).starts_with("model,hardware,"));
+    assert!(written("a.md", &[]).starts_with("| model"));
+    assert!(written("a.tex", &[]).contains("\\toprule"));
+    let table = written("a.txt", &[]);
+    assert!(table.starts_with("Test Model 1B (test-model)"), "{table}");
+    assert_eq!(written("b.json", &["--format", "table"]), table);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_reader_that_goes_away_is_no_error() {

@@ -1,7 +1,7 @@
 //! `calibration diff`: factor by factor, and what it comes to in predictions.
 
 use super::show::factor_text;
-use super::{Answer, CatalogArgs, Failure, Format};
+use super::{Answer, CatalogArgs, Failure, PrintArgs};
 use clap::Args;
 use edgeprof::calibration::{Calibration, CalibrationFile, FittedFactor};
 use edgeprof::catalog::{Catalog, Entry};
@@ -23,7 +23,7 @@ const PRECISIONS: [&str; 3] = ["q4_0", "q4_k_m", "q8_0"];
 /// Standard normal quantile of a two-sided 90 % interval.
 const QUANTILE_90: f64 = 1.645;
 
-/// Compare two calibrations: each factor, and what they predict
+/// Compare two calibrations: each factor, and what they predict; as CSV the factors
 #[derive(Debug, Args)]
 pub struct Diff {
     /// An id of `calibration list`, or a file
@@ -32,9 +32,8 @@ pub struct Diff {
     /// Another
     #[arg(value_name = "B")]
     second: String,
-    /// How to print it; csv: the factors
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -87,7 +86,7 @@ impl Diff {
             }),
             rows: factors.iter().map(|factor| json!(factor)).collect(),
         };
-        answer.print(self.format)
+        answer.print(&self.print)
     }
 }
 

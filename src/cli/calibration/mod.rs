@@ -5,9 +5,8 @@ mod show;
 
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
-use super::format::{self, Format};
+use super::format::{self, Format, PrintArgs};
 use super::list::List;
-use super::sink;
 use clap::{Args, Subcommand};
 use edgeprof::output::Sheet;
 use serde_json::Value;
@@ -37,9 +36,8 @@ enum Command {
 /// List the calibrations, as `edgeprof list calibrations` does
 #[derive(Debug, Args)]
 struct All {
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -49,7 +47,7 @@ impl Calibration {
     pub fn run(&self) -> Result<(), Failure> {
         match &self.command {
             Command::Show(show) => show.run(),
-            Command::List(all) => List::calibrations(all.format, all.catalog.clone()).run(),
+            Command::List(all) => List::calibrations(all.print.clone(), all.catalog.clone()).run(),
             Command::Diff(diff) => diff.run(),
         }
     }
@@ -63,12 +61,13 @@ struct Answer {
 }
 
 impl Answer {
-    fn print(&self, format: Format) -> Result<(), Failure> {
+    fn print(&self, print: &PrintArgs) -> Result<(), Failure> {
+        let format = print.format();
         let text = match format.setting() {
             Some(setting) => self.sheet.set(setting),
             None if format == Format::Csv => format::csv(&self.rows),
             None => format!("{:#}\n", self.document),
         };
-        sink::write(&text, None)
+        print.write(&text)
     }
 }

@@ -1,6 +1,6 @@
 //! `calibration show`: the factors with their errors beside the class's, what was measured, and how well it fits.
 
-use super::{Answer, CatalogArgs, Failure, Format};
+use super::{Answer, CatalogArgs, Failure, PrintArgs};
 use clap::Args;
 use edgeprof::calibration::{Calibration, CalibrationFile, FactorId, FittedPoint, Phase};
 use edgeprof::catalog::{Catalog, Entry};
@@ -10,15 +10,14 @@ use serde_json::{Value, json};
 /// Correlations that are listed for readers; of the weaker ones the number is said.
 const MOST_CORRELATIONS: usize = 12;
 
-/// Show a calibration: factors, correlations, points with residuals, and where it comes from
+/// Show a calibration: factors, correlations, points with residuals, and where it comes from; as CSV its factors
 #[derive(Debug, Args)]
 pub struct Show {
     /// An id of `calibration list`, or a file
     #[arg(value_name = "ID|FILE")]
     calibration: String,
-    /// How to print it; csv: the factors
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -35,7 +34,7 @@ impl Show {
             document: document(&entry, &factors)?,
             rows: factors,
         };
-        answer.print(self.format)
+        answer.print(&self.print)
     }
 }
 

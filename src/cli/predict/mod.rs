@@ -5,14 +5,13 @@ mod explain;
 pub mod question;
 mod screen;
 
+use super::Cli;
 use super::failure::Failure;
-use super::format::Format;
-use super::{Cli, sink};
+use super::format::{Format, PrintArgs};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 use edgeprof::output::{self, Record, SCHEMA};
 use question::QuestionArgs;
-use std::path::PathBuf;
 
 /// Predict memory, speed and energy of a model on a device
 #[derive(Debug, Args)]
@@ -29,27 +28,24 @@ Examples:
 pub struct Predict {
     #[command(flatten)]
     question: QuestionArgs,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
+    #[command(flatten)]
+    print: PrintArgs,
     /// Show the terms of every figure: formula, inputs, factor and source
     #[arg(long, help_heading = "Output")]
     explain: bool,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
 }
 
 impl Predict {
     /// Predicts and prints.
     pub fn run(&self) -> Result<(), Failure> {
-        if self.explain && self.format != Format::Table {
+        let format = self.print.format();
+        if self.explain && format != Format::Table {
             let message = "--explain goes with --format table; the other formats hold figures alone";
             Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         let mut records = Vec::new();
         let mut screens = Vec::new();
-        let as_table = self.format == Format::Table;
+        let as_table = format == Format::Table;
         question::each(&self.question, |answer| {
             records.push(answer.record());
             if as_table {
@@ -59,13 +55,13 @@ impl Predict {
                 }
             }
         })?;
-        let text = match (self.format, self.format.setting()) {
+        let text = match (format, format.setting()) {
             (Format::Table, _) if records.len() == 1 || self.explain => screens.join("\n"),
             (_, Some(setting)) => output::comparison(&records).set(setting),
             (Format::Csv, _) => output::csv(&records),
             _ => json(&records)?,
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 }
 

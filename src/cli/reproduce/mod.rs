@@ -9,13 +9,11 @@ mod priya;
 
 use super::arguments::{CalibrationArgs, CatalogArgs};
 use super::failure::Failure;
-use super::format::{self, Format};
-use super::sink;
+use super::format::{self, Format, PrintArgs};
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::output::Sheet;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// Reproduce the published figures of a study: computed, published, difference
 #[derive(Debug, Args)]
@@ -27,12 +25,8 @@ pub struct Reproduce {
     /// The study
     #[arg(value_enum, ignore_case = true)]
     paper: Paper,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table, help_heading = "Output")]
-    format: Format,
-    /// Write to a file instead of the standard output
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     calibration: CalibrationArgs,
     #[command(flatten)]
@@ -77,11 +71,12 @@ impl Reproduce {
             Paper::Ahmad => ahmad::report(&question)?,
             Paper::Abstreiter => abstreiter::report(&question)?,
         };
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => report.sheet.set(setting),
-            None if self.format == Format::Csv => format::csv(&report.rows),
+            None if format == Format::Csv => format::csv(&report.rows),
             None => format!("{:#}\n", report.document),
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 }

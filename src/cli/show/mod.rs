@@ -6,8 +6,8 @@ pub use document::precision;
 
 use super::arguments::CatalogArgs;
 use super::failure::Failure;
-use super::format::{Format, csv};
-use super::{calibration, facts, sink};
+use super::format::{Format, PrintArgs, csv};
+use super::{calibration, facts};
 use clap::Args;
 use edgeprof::catalog::{CatalogError, Entry};
 use edgeprof::device::Device;
@@ -16,7 +16,6 @@ use edgeprof::output::{Align, Grid, SCHEMA, Sheet, number};
 use edgeprof::perf::sums::ModelSums;
 use edgeprof::quant::{Mix, Precision};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Show a model, a device, a precision or a calibration with its sources
@@ -30,12 +29,8 @@ Examples:
 pub struct Show {
     /// Its name, or the path of its file
     name: String,
-    /// How to print it
-    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Table)]
-    format: Format,
-    /// Write to a file instead of the standard output, whole or not at all
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    print: PrintArgs,
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -74,15 +69,16 @@ impl Show {
             return Err(nothing(&self.name, errors, &like));
         }
         let (sheets, documents): (Vec<Sheet>, Vec<Value>) = shown.into_iter().unzip();
-        let text = match self.format.setting() {
+        let format = self.print.format();
+        let text = match format.setting() {
             Some(setting) => {
                 let texts: Vec<String> = sheets.iter().map(|sheet| sheet.set(setting)).collect();
                 texts.join("\n")
             }
-            None if self.format == Format::Csv => csv(&documents),
+            None if format == Format::Csv => csv(&documents),
             None => format!("{:#}\n", json!({"schema": SCHEMA, "entries": documents})),
         };
-        sink::write(&text, self.output.as_deref())
+        self.print.write(&text)
     }
 }
 

@@ -271,14 +271,11 @@ impl<'a> Machine<'a> {
         self.unrepacked.map(|unrepacked| unrepacked.error())
     }
 
-    /// How many times as fast it would multiply matrices of a block type if it repacked them.
-    #[must_use]
+    /// How many times as fast it would multiply a prompt by matrices of a block type that it repacked; none where it repacks what it can.
     #[inline]
-    pub fn lost_gain(&self, phase: Phase, block_type: BlockType) -> f64 {
-        match self.unrepacked {
-            Some(unrepacked) if phase == Phase::Prefill => unrepacked.gain(block_type),
-            _ => 1.0,
-        }
+    pub(super) fn lost_gain(&self, phase: Phase, block_type: BlockType) -> Option<f64> {
+        let unrepacked = self.unrepacked.filter(|_| phase == Phase::Prefill)?;
+        Some(unrepacked.gain(block_type))
     }
 
     /// Whether memory lies in more than one domain.

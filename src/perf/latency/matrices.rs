@@ -56,11 +56,13 @@ impl Machine<'_> {
         let factor = FactorId::Compute(phase, format.block_type);
         let unit = self.unit(phase, format.block_type);
         let term = self.compute(TermKind::Multiply, factor, unit, 2.0 * weights);
-        let lost = self.lost_gain(phase, format.block_type);
-        Term {
-            rate: term.rate / lost,
-            seconds: term.seconds * lost,
-            ..term
+        match self.lost_gain(phase, format.block_type) {
+            None => term,
+            Some(lost) => Term {
+                rate: term.rate / lost,
+                seconds: term.seconds * lost,
+                ..term
+            },
         }
     }
 }
