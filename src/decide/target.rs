@@ -190,8 +190,8 @@ impl Target {
     /// [`DerivedError`]: the backend states no clock, or the clock is none.
     pub fn at_clock(&self, clock: Hertz) -> Result<Self, DerivedError> {
         let (device, mode) = self.device.at_clock(self.backend, self.power_mode.as_deref(), clock)?;
-        let note = "at another clock arithmetic and fixed costs follow the clock and the memory's bandwidth does not; the powers are \
-                    still those of the clock that the device states"
+        let note = "at another clock arithmetic and fixed costs follow the clock, the energy of an operation follows the voltage, and the \
+                    memory's bandwidth stays; idle power is still that of the clock that the device states"
             .to_owned();
         Ok(Self {
             device: self.entry(device, note),
