@@ -1,6 +1,7 @@
 //! From the numbers of rows to their predictions.
 
 use super::space::{Group, Lane, Lot, Space};
+use crate::device::{BackendKind, Device};
 use crate::economy::{self, Economy, Terms};
 use crate::model::Model;
 use crate::output::Record;
@@ -85,8 +86,8 @@ pub struct Walk<'s> {
     space: &'s Space,
     sums: Option<(usize, Precision, Arc<ModelSums>)>,
     memo: Memo,
-    /// Group, precision and lane of what the memo remembers.
-    remembered: Option<(usize, Precision, usize)>,
+    /// Group, precision, device and backend of what the memo remembers.
+    remembered: Option<(usize, Precision, &'s Device, BackendKind)>,
     stretches: u64,
     refused: u64,
 }
@@ -237,11 +238,16 @@ impl<'s> Walk<'s> {
             ..
         } = stretch;
         let sums = self.sums(group_at, group, precision)?;
-        if self.remembered != Some((group_at, precision, lot.lane)) {
-            self.memo.clear();
-            self.remembered = Some((group_at, precision, lot.lane));
-        }
         let Lane { target, terms } = &self.space.lanes[lot.lane];
+        // Lanes that differ in power modes share the device.
+        let (device, backend) = (target.device(), target.backend());
+        let same = self.remembered.is_some_and(|(group, mix, on, kind)| {
+            (group, mix, kind) == (group_at, precision, backend) && std::ptr::eq(on, device)
+        });
+        if !same {
+            self.memo.clear();
+            self.remembered = Some((group_at, precision, device, backend));
+        }
         let mut scenario = target.scenario(&sums, precision, Workload::default())?;
         let mut parts = target.parts(&scenario);
         self.stretches += 1;

@@ -258,6 +258,7 @@ fn a_dry_run_counts_the_rows() {
 }
 
 /// A space of several chunks, and its rows as CSV with the columns of the axes and the rate.
+/// Five chunks of rows: a thread is at most two ahead of the one that was taken.
 fn long_space() -> Space {
     let asked = Asked {
         models: Pick::Listed(vec!["tinyllama".to_owned()]),
@@ -274,7 +275,7 @@ fn long_space() -> Space {
         context: Vec::new(),
         prompt: vec![512],
         generate: vec![128],
-        depth: (0..3 * CHUNK).collect(),
+        depth: (0..5 * CHUNK).collect(),
         repack: true,
         terms: Terms::default(),
         calibration: Choice::Best,

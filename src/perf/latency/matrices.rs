@@ -190,12 +190,17 @@ impl Prepared {
         for (derivative, row) in common.iter().zip(&self.common) {
             variance += derivative * dot(&common, row);
         }
-        for (times, matrices) in by_stack.iter().zip(&self.stacks) {
-            variance += times * (times * matrices.variance + 2.0 * dot(&common, &matrices.with_common));
-        }
+        let of = |stack: Stack| {
+            let (times, matrices) = (by_stack[stack as usize], self.matrices(stack));
+            times * (times * matrices.variance + 2.0 * dot(&common, &matrices.with_common))
+        };
         let [layers, head, cross] = by_stack;
         let [layers_head, layers_cross, head_cross] = self.between;
-        variance + 2.0 * (layers * (head * layers_head + cross * layers_cross) + head * cross * head_cross)
+        variance += of(Stack::Layers) + of(Stack::Head) + 2.0 * layers * head * layers_head;
+        if cross != 0.0 {
+            variance += of(Stack::Cross) + 2.0 * cross * (layers * layers_cross + head * head_cross);
+        }
+        variance
     }
 }
 
