@@ -11,6 +11,7 @@ const SHIPPED: &str = include_str!("../../calibration/repacking/gains.toml");
 struct File {
     arm: Table,
     x86: Table,
+    amx: Table,
 }
 
 #[derive(serde::Deserialize)]
@@ -66,16 +67,19 @@ impl From<Table> for Gains {
 pub(crate) struct Repacking {
     /// CPUs with NEON.
     pub arm: Gains,
-    /// CPUs with AVX.
+    /// CPUs with AVX and no AMX.
     pub x86: Gains,
+    /// CPUs with AMX.
+    pub amx: Gains,
 }
 
 impl Repacking {
     fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let File { arm, x86 } = toml::from_str(text)?;
+        let File { arm, x86, amx } = toml::from_str(text)?;
         Ok(Self {
             arm: arm.into(),
             x86: x86.into(),
+            amx: amx.into(),
         })
     }
 
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_gains_are_those_of_the_pairs() {
-        let Repacking { arm, x86 } = Repacking::parse(SHIPPED).unwrap();
+        let Repacking { arm, x86, amx } = Repacking::parse(SHIPPED).unwrap();
         let median = |off: &[f64], on: &[f64]| {
             let mut gains: Vec<f64> = off.iter().zip(on).map(|(off, on)| on / off).collect();
             gains.sort_by(f64::total_cmp);
@@ -124,6 +128,8 @@ mod tests {
         let measured = [BlockType::Q4_K, BlockType::Q5_K, BlockType::Q6_K, BlockType::Q8_0];
         let logarithms: f64 = measured.iter().map(|&block_type| arm.of(block_type).ln()).sum();
         near(&arm, BlockType::Q4_0, (logarithms / 4.0).exp());
+        // Of AMX no pair is known.
+        assert!(amx.error > x86.error && BlockType::ALL.iter().all(|&block_type| amx.of(block_type) == 1.0));
         near(&x86, BlockType::Q4_0, 98.0 / 62.0);
         near(&x86, BlockType::Q4_K, q4_k(115.0 / 171.0, 1.0));
     }

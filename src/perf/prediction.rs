@@ -145,6 +145,7 @@ impl<'a> Parts<'a> {
     /// The figures of `scenario`, which they [serve](Parts::serve).
     #[must_use]
     pub fn predict(&self, scenario: &Scenario<'a>) -> Prediction<'a> {
+        debug_assert!(self.serve(&scenario.workload), "they are those of other work");
         let mut prediction = figures(scenario, self);
         if !prediction.fits {
             prediction.withhold(scenario, self);

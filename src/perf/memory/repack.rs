@@ -90,10 +90,14 @@ impl Unrepacked {
             .iter()
             .filter(|&&block_type| kernels.rows_at_once(block_type).is_some());
         let types = repacked.fold(0, |types, &block_type| types | 1 << block_type as u64);
-        let Repacking { arm, x86 } = Repacking::shipped();
+        let Repacking { arm, x86, amx } = Repacking::shipped();
         (types != 0).then_some(Self {
             types,
-            gains: if kernels.dotprod || kernels.i8mm { arm } else { x86 },
+            gains: match kernels {
+                Kernels { amx: true, .. } => amx,
+                Kernels { dotprod: true, .. } | Kernels { i8mm: true, .. } => arm,
+                _ => x86,
+            },
         })
     }
 
@@ -201,5 +205,19 @@ mod tests {
             let found = [pi4, pi5, phone, desktop, server].map(|kernels| kernels.rows_at_once(block_type));
             assert_eq!(found, rows, "{block_type:?}");
         }
+    }
+
+    #[test]
+    fn what_repacking_gains_depends_on_the_kernels() {
+        let gain = |features: &[&str], block_type| {
+            let features: Vec<_> = features.iter().map(|&feature| feature.to_owned()).collect();
+            Unrepacked::on(&features).map(|unrepacked| unrepacked.gain(block_type))
+        };
+        assert_eq!(gain(&["neon"], BlockType::Q4_K), None, "it repacks nothing");
+        assert!(gain(&["neon", "dotprod"], BlockType::Q4_K).is_some_and(|gain| gain > 1.5));
+        assert_eq!(gain(&["neon", "dotprod"], BlockType::Q3_K), Some(1.0), "no kernel");
+        assert!(gain(&["avx2"], BlockType::Q4_K).is_some_and(|gain| gain < 1.0));
+        // Of other kernels than those that were measured nothing is assumed.
+        assert_eq!(gain(&["avx2", "avx512", "amx"], BlockType::Q4_K), Some(1.0));
     }
 }
