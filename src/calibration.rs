@@ -419,10 +419,10 @@ impl Calibration {
                 values[share.index()] = 1.0;
             }
         }
-        let mut box_of_all = Box::new(Covariance::NONE);
-        let covariance = &mut box_of_all.all;
+        let mut covariance = Box::new(Covariance::NONE);
+        let Covariance { all, with_common } = &mut *covariance;
         for (at, error) in errors.iter().enumerate() {
-            covariance[at][at] = error * error;
+            all[at][at] = error * error;
         }
         for (&phase, &shared) in &file.shared_error {
             for &a in BlockType::ALL {
@@ -430,7 +430,7 @@ impl Calibration {
                     let (a, b) = (FactorId::Compute(phase, a).index(), FactorId::Compute(phase, b).index());
                     if a != b {
                         let most = errors[a] * errors[b];
-                        covariance[a][b] = (shared * shared).min(most);
+                        all[a][b] = (shared * shared).min(most);
                     }
                 }
             }
@@ -451,10 +451,9 @@ impl Calibration {
                     expected: "number from -1 to 1",
                 });
             }
-            covariance[a][b] = correlation * errors[a] * errors[b];
-            covariance[b][a] = correlation * errors[a] * errors[b];
+            all[a][b] = correlation * errors[a] * errors[b];
+            all[b][a] = correlation * errors[a] * errors[b];
         }
-        let Covariance { all, with_common } = &mut *box_of_all;
         for (phase, with_common) in [Phase::Prefill, Phase::Decode].into_iter().zip(with_common) {
             for (row, with_common) in all.iter().zip(with_common) {
                 *with_common = FactorId::common(phase).map(|factor| row[factor.index()]);
@@ -474,7 +473,7 @@ impl Calibration {
             quality: [Phase::Prefill, Phase::Decode].map(|phase| file.quality.get(&phase).copied().unwrap_or_default()),
             file,
             values,
-            covariance: Some(box_of_all),
+            covariance: Some(covariance),
         })
     }
 
