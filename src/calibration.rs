@@ -213,6 +213,10 @@ pub struct CalibrationFile {
     /// CPU threads of the measurements, which a prediction uses when the user names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u64>,
+    /// Whether the engine's CPU threads split the cache of one sequence that decodes among them, as llama.cpp's have done since early
+    /// 2026, and not the heads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub splits_cache: bool,
     /// What is known of the predictions, by phase.
     pub quality: BTreeMap<Phase, PhaseQuality>,
     /// What was measured.
@@ -498,6 +502,7 @@ impl Calibration {
             build: None,
             sources: Vec::new(),
             threads: None,
+            splits_cache: false,
             quality: BTreeMap::new(),
             range: MeasuredRange::default(),
             factors: BTreeMap::new(),

@@ -85,6 +85,15 @@ impl Workload {
             .max(1)
     }
 
+    /// Whether llama.cpp's CPU threads can split the cache among them: that of one sequence, whose keys and values are floats of one kind.
+    #[must_use]
+    #[inline]
+    pub(crate) fn can_split_cache(&self) -> bool {
+        self.sequences == 1
+            && self.key_type == self.value_type
+            && matches!(self.key_type, CacheType::F16 | CacheType::F32)
+    }
+
     /// The part of the work that a model can do: one that only encodes generates nothing, and allocates nothing for it.
     #[must_use]
     pub(crate) fn on(self, sums: &ModelSums) -> Self {

@@ -7,7 +7,7 @@ use super::fit::{FitError, Point, weight_of_spread};
 use super::leave_out::{Judged, LeaveOut, median_error, scatter_of_nearest};
 use super::measurement::Phase;
 use super::publish::{self, LEAST_SCATTER, round};
-use crate::calibration::{Calibration, CalibrationFile, Origin, PhaseQuality};
+use crate::calibration::{Calibration, CalibrationFile, FactorId, Origin, PhaseQuality};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// With fewer points of a phase than this, how far predictions scatter is the class's to say.
@@ -42,7 +42,7 @@ pub struct Calibrated {
 pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Calibrated, FitError> {
     let member = bench.members.first().ok_or(FitError::NoPoints)?;
     let points = points(bench);
-    let fit = fit(&points, class)?;
+    let (class, fit) = &fit_of_engine(&points, class)?;
     let quality = quality(bench, &points, class)?;
     let everything = |_: &usize| true;
     let mut file = publish::file(
@@ -60,6 +60,10 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     }
     "Fitted to measurements of this device; factors marked from_class are its class's, moved only as far as they go with measured ones"
         .clone_into(&mut file.note);
+    if class.file.splits_cache {
+        file.splits_cache = true;
+        file.note += "; its engine's threads split the cache among them, whose last block costs as much as a full one";
+    }
     let alone: Vec<String> = fit.on_one_point.iter().map(ToString::to_string).collect();
     if !alone.is_empty() {
         file.note += &format!(
@@ -76,7 +80,26 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     if let Some(of_class) = &class.power {
         file.power = energy::of_device(&bench.rows, &fit.calibration, of_class)?;
     }
-    Ok(Calibrated { fit, file })
+    Ok(Calibrated {
+        fit: fit.clone(),
+        file,
+    })
+}
+
+/// The fit, and the class's calibration for the engine that ran the points: its threads [split the
+/// cache](CalibrationFile::splits_cache) if the points cost less then.
+fn fit_of_engine(points: &[Point<'_>], class: &Calibration) -> Result<(Calibration, DeviceFit), FitError> {
+    let mut other = class.clone();
+    other.file.splits_cache = !class.file.splits_cache;
+    let told_apart = |point: &Point<'_>| point.log_error(class) != point.log_error(&other);
+    let as_class = fit(points, class)?;
+    if points.iter().any(told_apart) {
+        let as_other = fit(points, &other)?;
+        if as_other.cost < as_class.cost {
+            return Ok((other, as_other));
+        }
+    }
+    Ok((class.clone(), as_class))
 }
 
 /// Every row as a point that counts the less the more its repetitions scatter.
@@ -131,7 +154,8 @@ fn quality(
         .collect())
 }
 
-/// Refits without each model in turn and judges the points that were left out; nothing if there is one model only.
+/// Refits without each model in turn and judges the points that were left out whose formats the others determine; nothing if there is
+/// one model only. What is asked in a format that was not measured is as uncertain as its factor, which is not for the scatter to say.
 fn leave_model_out(bench: &Bench, points: &[Point<'_>], class: &Calibration) -> Result<Vec<Judged>, FitError> {
     let models: BTreeSet<&str> = bench.rows.iter().map(|row| row.measurement.model.as_str()).collect();
     let mut judged = Vec::new();
@@ -142,7 +166,11 @@ fn leave_model_out(bench: &Bench, points: &[Point<'_>], class: &Calibration) -> 
         let of_it = |at: &usize| bench.rows[*at].measurement.model == model;
         let seen: Vec<Point<'_>> = (0..points.len()).filter(|at| !of_it(at)).map(|at| points[at]).collect();
         let fit = fit(&seen, class)?;
+        let is_known = |factor: &FactorId| !matches!(factor, FactorId::Compute(..)) || fit.determined.contains(factor);
         for row in (0..points.len()).filter(of_it) {
+            if !points[row].factors(class).iter().all(is_known) {
+                continue;
+            }
             let (log_error, gradient) = points[row].log_error_and_gradient(&fit.calibration);
             judged.push(Judged {
                 row,

@@ -177,6 +177,7 @@ pub(super) fn file(
         build: None,
         sources: sources.into_iter().collect(),
         threads: threads(&rows, origin),
+        splits_cache: false,
         quality,
         range: range(&rows),
         factors,

@@ -185,6 +185,27 @@ fn its_own_watts_are_its_energy() {
     assert_eq!(calibrated(&bench).file.power, None);
 }
 
+/// Two threads, at the end of a block of cells and just past one.
+#[test]
+fn how_threads_share_the_cache_is_found() {
+    let rows = |threads: u64| {
+        let decode = |depth| Measurement {
+            tokens: 32,
+            threads: Some(threads),
+            ..measurement("smollm2-135m", "q8_0", Phase::Decode, depth)
+        };
+        vec![decode(0), decode(480), decode(256)]
+    };
+    for (threads, splits_cache, found_to) in [(2, true, true), (2, false, false), (1, true, false)] {
+        let mut engine = truth();
+        engine.file.splits_cache = splits_cache;
+        let found = calibrated(&bench(rows(threads), &engine));
+        assert_eq!(found.file.splits_cache, found_to, "{threads} threads");
+        assert_eq!(found.fit.calibration.file.splits_cache, found_to);
+        assert_eq!(found.file.note.contains("split the cache"), found_to);
+    }
+}
+
 #[test]
 fn what_was_not_measured_stays_with_its_class() {
     let decode = vec![measurement("tinyllama", "q4_0", Phase::Decode, 0)];

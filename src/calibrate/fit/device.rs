@@ -12,6 +12,7 @@ use super::{Covariance, FitError, Group, Loading, Point, Problem, Tail, factor_a
 use crate::calibrate::fit::pool::Estimate;
 use crate::calibration::{Calibration, FactorId, Phase};
 use crate::quant::BlockType;
+use argmin::core::CostFunction;
 use nalgebra::DMatrix;
 use std::collections::BTreeSet;
 
@@ -31,6 +32,8 @@ pub struct DeviceFit {
     pub determined: BTreeSet<FactorId>,
     /// The costs that one point alone speaks of, and says are higher: they are the class's.
     pub on_one_point: BTreeSet<FactorId>,
+    /// What the points and the class's belief cost at these factors, to be compared among fits of the same points.
+    pub cost: f64,
 }
 
 /// The points' best account of the factors, under a belief.
@@ -148,6 +151,9 @@ pub fn fit(points: &[Point<'_>], class: &Calibration) -> Result<DeviceFit, FitEr
         solution,
         mut covariance,
     } = solved;
+    let cost = problem.cost(&solution).map_err(|error| FitError::Solver {
+        message: error.to_string(),
+    })?;
     let loadings = &problem.groups[0].loadings;
     let values: Vec<f64> = loadings
         .iter()
@@ -200,5 +206,6 @@ pub fn fit(points: &[Point<'_>], class: &Calibration) -> Result<DeviceFit, FitEr
         estimate,
         determined,
         on_one_point,
+        cost,
     })
 }

@@ -445,9 +445,10 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
     let layers = |&mix: &Mix| layers_beyond_cache(Shape::narrow(1), mix, options);
     let most_layers = mixes.iter().map(layers).max().unwrap_or(1);
     let (long, short) = options.rates.prompt_lengths(most_layers, options);
-    // A cache is cut into blocks of 256 cells, and llama.cpp's threads share them out whether they are filled or not: just past the end of
-    // a block some threads have nothing to do, which would not hold at other depths. So the last token decoded fills one.
+    // A cache is cut into blocks of 256 cells. Where threads share these out whether they are filled or not, the last token decoded here
+    // fills one, and those just past the end of the first leave some threads with nothing to do.
     let depth = [options.rates.depth(options) - decoded[0]];
+    let past_a_block = [256];
     let beyond_cache = |shape: fn(u64) -> Shape, mix| shape(layers_beyond_cache(shape(1), mix, options));
     let all = ends[ends.len() - 1];
     let mut probes = Vec::new();
@@ -456,6 +457,7 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
         if let Some(probe) = probe {
             let first = probe.source == Source::Synthetic(mixes[0]);
             let rank = |test: &Test| match probe.purpose {
+                Purpose::Width if test.phase == Phase::Prefill => Rank::Wanted,
                 _ if test.threads == all => Rank::Needed,
                 Purpose::Weights if test.phase == Phase::Prefill && (!first || test.tokens == long) => Rank::Welcome,
                 Purpose::Weights if first && test.threads == ends[0] => Rank::Needed,
@@ -480,6 +482,9 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
     ));
     let mut list = tests(Phase::Decode, &decoded, &[0], &ends);
     list.extend(tests(Phase::Decode, &decoded, &depth, &ends));
+    if !options.gpu && all > 1 {
+        list.extend(tests(Phase::Decode, &decoded, &past_a_block, &[all]));
+    }
     // Kernels attend otherwise for few tokens. Without depth it would be neither attention nor weights.
     list.extend(tests(Phase::Prefill, &[long], &depth, &ends));
     add(Probe::synthetic(
@@ -502,7 +507,8 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
             list,
         ));
     }
-    let list = tests(Phase::Decode, &decoded, &[0], &ends);
+    let mut list = tests(Phase::Decode, &decoded, &[0], &ends);
+    list.extend(tests(Phase::Prefill, &[long], &[0], &ends));
     add(Probe::synthetic(
         Purpose::Width,
         beyond_cache(Shape::wide, mixes[0]),

@@ -135,6 +135,8 @@ pub struct Machine<'a> {
     unrepacked: Option<Unrepacked>,
     /// Share of the cores that compute.
     pub core_ratio: f64,
+    /// Whether several threads split the cache of one sequence by its blocks.
+    pub splits_cache: bool,
     pub(super) part: Part,
 }
 
@@ -236,6 +238,7 @@ impl<'a> Machine<'a> {
                 None
             },
             core_ratio,
+            splits_cache: on_cpu && cores > 1.0 && calibration.file.splits_cache,
             part,
         }
     }

@@ -26,6 +26,9 @@
 //! `g(threads)` is the share of the saturated bandwidth that so many cores draw. Where memory lies in two domains (two sockets, or two
 //! dies in a package), `U_interconnect` of the bandwidth is left: half of the reads cross from one to the other. A mixture of experts streams the experts that
 //! `n` tokens are expected to touch, `1 - (1 - used/experts)^n` of them.
+//!
+//! Where an engine's CPU threads [split the cache](crate::calibration::CalibrationFile::splits_cache) of the one sequence that decodes, attention takes as
+//! long as if the last block of the cache were full ([`mean_in_blocks`]): they share out its cells whether these are filled or not.
 
 mod machine;
 mod matrices;
@@ -94,7 +97,12 @@ impl<G: Gather> Pass<'_, G> {
         let (key_bytes, value_bytes) = (cache.0.bytes_per_element(), cache.1.bytes_per_element());
         for group in groups {
             let visible = span.visible(group.attention.window, group.attention.bidirectional);
-            flops += group.flops * visible * span.tokens;
+            let attended = if span.in_blocks {
+                mean_in_blocks(group.attention.window, span.first, span.length)
+            } else {
+                visible
+            };
+            flops += group.flops * attended * span.tokens;
             bytes += (key_bytes * group.key_elements + value_bytes * group.value_elements) * visible * span.reads;
         }
         let layers = self.machine.part.layers;
@@ -170,6 +178,7 @@ impl<G: Gather> Pass<'_, G> {
             length: prompt,
             tokens,
             reads: if encodes { sequences } else { passes },
+            in_blocks: false,
         };
         self.attend(phase, attention, span, cache);
         self.activate(activation_bytes, tokens);
@@ -209,6 +218,7 @@ impl<G: Gather> Pass<'_, G> {
             length: work.generate as f64,
             tokens: sequences,
             reads: sequences,
+            in_blocks: self.machine.splits_cache && work.can_split_cache(),
         };
         self.attend(phase, &sums.attention, span, (work.key_type, work.value_type));
         if work.prompt > 0 && !sums.cross.formats.is_empty() {
@@ -219,6 +229,7 @@ impl<G: Gather> Pass<'_, G> {
             let crossed = Span {
                 first: work.prompt as f64 - 1.0,
                 length: 1.0,
+                in_blocks: false,
                 ..span
             };
             let single = (CacheType::F32, CacheType::F32);
@@ -315,6 +326,8 @@ struct Span {
     tokens: f64,
     /// How often the visible cache is read.
     reads: f64,
+    /// Whether threads share out the cache by blocks.
+    in_blocks: bool,
 }
 
 impl Span {
@@ -329,6 +342,41 @@ impl Span {
             Some(window) => mean_visible(window, self.first, self.length),
         }
     }
+}
+
+/// Cells of the KV cache that llama.cpp adds to what a pass looks at at a time.
+const BLOCK: f64 = 256.0;
+
+/// `Σ c(k)` over `k = 1 ..= positions`, with `c(k) = k` in the first block, which is shared out by heads, and from then on `k` rounded up
+/// to whole blocks.
+fn sum_in_blocks(positions: f64) -> f64 {
+    let full = (positions / BLOCK).floor();
+    if full < 1.0 {
+        return positions * (positions + 1.0) / 2.0;
+    }
+    let first = BLOCK * (BLOCK + 1.0) / 2.0;
+    let further = BLOCK * BLOCK * (full * (full + 1.0) / 2.0 - 1.0);
+    first + further + (positions - full * BLOCK) * BLOCK * (full + 1.0)
+}
+
+/// Mean number of cells that a token costs whose cache is shared out by blocks, over the contexts `first + i` for `i = 1 ..= length`, and
+/// `window` of each at most; all of them whole numbers.
+///
+/// `t` threads take `1/t` of the cells each, rounded up to whole blocks, and the first of them has only filled ones: it works as long as if
+/// all were.
+#[must_use]
+#[inline]
+pub fn mean_in_blocks(window: Option<u64>, first: f64, length: f64) -> f64 {
+    let last = first + length;
+    let window = window.map_or(f64::INFINITY, |window| window as f64);
+    let growing = sum_in_blocks(last.min(window)) - sum_in_blocks(first.min(window));
+    let beyond = (last - window).max(0.0) - (first - window).max(0.0);
+    let sum = if beyond > 0.0 {
+        growing + beyond * window
+    } else {
+        growing
+    };
+    sum / length
 }
 
 /// The mean of `min(window, first + i)` over `i = 1 ..= length`, all of them whole numbers.

@@ -101,6 +101,53 @@ fn a_token_sees_what_the_window_leaves() {
 }
 
 #[test]
+fn a_cache_that_threads_split_costs_whole_blocks() {
+    // 1, 2, 3, 4: one block is shared out by heads
+    assert_eq!(mean_in_blocks(None, 0.0, 4.0), 2.5);
+    // 256, 512, 512
+    close(mean_in_blocks(None, 255.0, 3.0), 1280.0 / 3.0);
+    // 256 times 768, then 1024
+    close(mean_in_blocks(None, 512.0, 257.0), (256.0 * 768.0 + 1024.0) / 257.0);
+    // 511, 512, 513 see 512, 512 and, beyond the window, 512
+    close(mean_in_blocks(Some(512), 510.0, 3.0), 512.0);
+    assert_eq!(mean_in_blocks(Some(512), 5000.0, 7.0), 512.0);
+    // Step by step
+    let cells = |context: f64| if context <= 256.0 { context } else { (context / 256.0).ceil() * 256.0 };
+    let steps: f64 = (1..=3000).map(|step| cells(100.0 + f64::from(step))).sum();
+    close(mean_in_blocks(None, 100.0, 3000.0), steps / 3000.0);
+
+    let catalog = crate::catalog::Catalog::builtin();
+    let sums = ModelSums::of(&catalog.model("tinyllama").unwrap(), "q4_k_m".parse().unwrap()).unwrap();
+    let split = Calibration::parse("test", &format!("splits_cache = true\n{CALIBRATION}")).unwrap();
+    let heads = Calibration::parse("test", CALIBRATION).unwrap();
+    let device = device();
+    let attention = |calibration: &Calibration, threads, sequences, key_type| {
+        let work = Workload {
+            prompt: 0,
+            generate: 1,
+            depth: 256,
+            threads: Some(threads),
+            sequences,
+            key_type,
+            ..Workload::default()
+        };
+        let scenario = Scenario::new(&sums, &device, None, "q4_k_m".parse().unwrap(), None, work).unwrap();
+        let summary = summed(Phase::Decode, &scenario, &Machine::new(&scenario, calibration));
+        summary.totals.attention.arithmetic_s
+    };
+    use crate::quant::CacheType::{F16, Q8_0};
+    // The 257th position of 2 threads begins another block of 256.
+    close(attention(&split, 2, 1, F16), attention(&heads, 2, 1, F16) * 512.0 / 257.0);
+    // One thread, several sequences, a quantised cache: as ever.
+    for (threads, sequences, key_type) in [(1, 1, F16), (2, 2, F16), (2, 1, Q8_0)] {
+        assert_eq!(
+            attention(&split, threads, sequences, key_type),
+            attention(&heads, threads, sequences, key_type)
+        );
+    }
+}
+
+#[test]
 fn a_decoded_token_reads_and_multiplies_every_weight_once() {
     let (_, decode) = terms(&sums(1.0), "fast", Workload::default());
     let totals = decode.totals();
