@@ -162,6 +162,9 @@ pub struct PhaseQuality {
     pub points: u64,
     /// Standard deviation of the logarithm of measured over predicted that no factor explains.
     pub scatter: f64,
+    /// For a class, the same of its devices that were measured themselves, in models that were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_scatter: Option<f64>,
     /// Median relative error on points left out of the fit (their model, or for a class their device), if it was checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out_error: Option<f64>,

@@ -88,7 +88,7 @@ impl Workload {
     /// Whether llama.cpp's CPU threads can split the cache among them: that of one sequence, whose keys and values are floats of one kind.
     #[must_use]
     #[inline]
-    pub(crate) fn can_split_cache(&self) -> bool {
+    pub fn can_split_cache(&self) -> bool {
         self.sequences == 1
             && self.key_type == self.value_type
             && matches!(self.key_type, CacheType::F16 | CacheType::F32)

@@ -10,7 +10,8 @@ use super::publish::{self, LEAST_SCATTER, round};
 use crate::calibration::{Calibration, CalibrationFile, FactorId, Origin, PhaseQuality};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// With fewer points of a phase than this, how far predictions scatter is the class's to say.
+/// With fewer points of a phase than this, how far predictions scatter is the class's to say; with fewer of other models in formats that
+/// the fit knows, what the class says of its devices that were measured.
 const ENOUGH_POINTS: usize = 6;
 
 /// What was measured, beside the measurements.
@@ -80,10 +81,7 @@ pub fn calibrate(bench: &Bench, class: &Calibration, about: &About) -> Result<Ca
     if let Some(of_class) = &class.power {
         file.power = energy::of_device(&bench.rows, &fit.calibration, of_class)?;
     }
-    Ok(Calibrated {
-        fit: fit.clone(),
-        file,
-    })
+    Ok(Calibrated { fit: fit.clone(), file })
 }
 
 /// The fit, and the class's calibration for the engine that ran the points: its threads [split the
@@ -137,16 +135,20 @@ fn quality(
                 .copied()
                 .collect();
             let own = judged.len() >= ENOUGH_POINTS;
+            let fitted = points.iter().filter(|point| point.phase == phase).count();
+            let of_class = class.quality(phase);
+            let scatter = match of_class.measured_scatter {
+                _ if own => round(
+                    scatter_of_nearest(bench, LeaveOut::Model, [judged.clone()], LEAST_SCATTER),
+                    3,
+                ),
+                Some(measured) if fitted >= ENOUGH_POINTS => measured,
+                _ => of_class.scatter,
+            };
             let quality = PhaseQuality {
-                points: points.iter().filter(|point| point.phase == phase).count() as u64,
-                scatter: if own {
-                    round(
-                        scatter_of_nearest(bench, LeaveOut::Model, [judged.clone()], LEAST_SCATTER),
-                        3,
-                    )
-                } else {
-                    class.quality(phase).scatter
-                },
+                points: fitted as u64,
+                scatter,
+                measured_scatter: None,
                 held_out_error: median_error(&judged).filter(|_| own).map(|error| round(error, 3)),
             };
             (phase, quality)

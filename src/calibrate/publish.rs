@@ -39,7 +39,7 @@ pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<
     for member in classes {
         let own = |phase| select(bench, &without_device, phase, |other| other.class == member.class);
         let rows = |at: &usize| bench.members[bench.rows[*at].member].class == member.class;
-        let quality = quality(own, |phase, own| {
+        let mut quality = quality(own, |phase, own| {
             if own.is_empty() {
                 let classes = select(bench, &without_class, phase, |_| true);
                 scatter_of_nearest(bench, LeaveOut::Class, [classes], LEAST_SCATTER)
@@ -48,6 +48,12 @@ pub fn publish(bench: &Bench, classes: &BTreeSet<Member>, date: &str) -> Result<
                 scatter_of_nearest(bench, LeaveOut::Device, circles, LEAST_SCATTER)
             }
         });
+        for (phase, quality) in &mut quality {
+            let class = select(bench, &without_model, *phase, |other| other.class == member.class);
+            let circles = [class, select(bench, &without_model, *phase, |_| true)];
+            let scatter = scatter_of_nearest(bench, LeaveOut::Model, circles, LEAST_SCATTER);
+            quality.measured_scatter = Some(round(scatter, 3));
+        }
         let file = file(
             &pool.estimate(member, true)?,
             Origin::Class,
@@ -112,6 +118,7 @@ fn quality(
             let quality = PhaseQuality {
                 points: own.len() as u64,
                 scatter: round(scatter(phase, &own), 3),
+                measured_scatter: None,
                 held_out_error: median_error(&own).map(|error| round(error, 3)),
             };
             (phase, quality)

@@ -173,11 +173,11 @@ fn with_calibrations(catalog: &Catalog, bench: &Bench, choice: &Choice) -> Resul
         let figures = match row.measurement.phase {
             Phase::Prefill => (
                 prediction.prefill_tokens_per_s,
-                prediction.intervals().prefill_tokens_per_s,
+                prediction.intervals(&scenario).prefill_tokens_per_s,
             ),
             Phase::Decode => (
                 prediction.decode_tokens_per_s,
-                prediction.intervals().decode_tokens_per_s,
+                prediction.intervals(&scenario).decode_tokens_per_s,
             ),
         };
         if let (Some(predicted), Some(interval)) = figures {

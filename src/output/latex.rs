@@ -31,6 +31,7 @@ pub fn escaped(text: &str) -> String {
             '\u{2264}' => escaped.push_str("$\\leq$"),
             '\u{2265}' => escaped.push_str("$\\geq$"),
             '\u{2192}' => escaped.push_str("$\\to$"),
+            '\u{221a}' => escaped.push_str("$\\surd$"),
             '\u{b0}' => escaped.push_str("$^\\circ$"),
             '\u{b2}' => escaped.push_str("$^2$"),
             '\u{b7}' => escaped.push_str("$\\cdot$"),

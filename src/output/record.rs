@@ -246,7 +246,7 @@ fn finite(value: f64) -> Option<f64> {
 impl Record {
     /// The record of an exact prediction, its economy that of the default [`Terms`].
     #[must_use]
-    pub fn exact(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>, notes: Vec<String>) -> Self {
+    pub fn exact<'a>(model: &Model, scenario: &Scenario<'a>, prediction: &Prediction<'a>, notes: Vec<String>) -> Self {
         let names = Names {
             model: model.id.clone(),
             hardware: scenario.device.id.clone(),
@@ -257,12 +257,18 @@ impl Record {
         };
         let terms = Terms::default().on(scenario.device);
         let economy = Economy::of(&Work::of(&scenario.workload, prediction), &terms);
-        Self::of(names, scenario, prediction, economy)
+        Self::of(names, scenario, prediction, prediction.uncertain(scenario), economy)
     }
 
     /// Makes this the record of another prediction of the same model, precision, device, power mode and calibration, without building their
     /// names and the notes anew.
-    pub fn renew(&mut self, scenario: &Scenario<'_>, prediction: &Prediction<'_>, economy: Economy) {
+    pub fn renew(
+        &mut self,
+        scenario: &Scenario<'_>,
+        prediction: &Prediction<'_>,
+        uncertain: Uncertain,
+        economy: Economy,
+    ) {
         let names = Names {
             model: take(&mut self.model),
             hardware: take(&mut self.hardware),
@@ -271,10 +277,16 @@ impl Record {
             quality: take(&mut self.quality),
             notes: take(&mut self.basis.notes),
         };
-        *self = Self::of(names, scenario, prediction, economy);
+        *self = Self::of(names, scenario, prediction, uncertain, economy);
     }
 
-    fn of(names: Names, scenario: &Scenario<'_>, prediction: &Prediction<'_>, economy: Economy) -> Self {
+    fn of(
+        names: Names,
+        scenario: &Scenario<'_>,
+        prediction: &Prediction<'_>,
+        uncertain: Uncertain,
+        economy: Economy,
+    ) -> Self {
         let calibration = prediction.basis.calibration;
         let held_out = |phase, present: Option<f64>| present.and_then(|_| calibration.quality(phase).held_out_error);
         let prefill_held_out = held_out(Phase::Prefill, prediction.prefill_s);
@@ -329,7 +341,7 @@ impl Record {
                 prefill: prediction.prefill_bound,
                 decode: prediction.decode_bound,
             },
-            uncertain: prediction.uncertain(),
+            uncertain,
             basis: BasisRecord {
                 calibration: names.calibration,
                 origin: Some(calibration.file.origin),

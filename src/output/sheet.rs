@@ -47,6 +47,11 @@ impl Sheet {
         self.parts.push(Part::Paragraph(text.into()));
     }
 
+    /// Adds all of another sheet.
+    pub fn append(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
     /// Everything as people read it there, with an empty line between two parts.
     #[must_use]
     pub fn set(&self, setting: Setting) -> String {

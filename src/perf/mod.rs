@@ -12,6 +12,7 @@ mod prediction;
 mod ratio;
 pub mod sensitivity;
 pub mod sums;
+mod trust;
 
 pub use bound::Bound;
 pub(crate) use interval::QUANTILE_90;
@@ -19,3 +20,4 @@ pub use interval::{Interval, Intervals, LogNormal, Uncertain};
 pub use part::{Part, Parts};
 pub use prediction::{Basis, Prediction, predict, predict_in_ample_memory, predict_split};
 pub use ratio::{Predicted, ratio_sigma};
+pub use trust::Trust;

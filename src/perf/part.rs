@@ -1,7 +1,7 @@
 //! The parts of a model by what computes them: the backend, and the host's CPU where layers stay there.
 
 use super::energy::Draw;
-use super::latency::{self, Machine, Prepared, Summary, Terms, Totals};
+use super::latency::{self, Derivatives, Machine, Prepared, Summary, Terms, Totals};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, Phase};
 use crate::device::Backend;
@@ -36,7 +36,7 @@ impl<'a> Part<'a> {
     }
 
     #[inline(always)]
-    fn summary(&self, phase: Phase, scenario: &Scenario<'_>) -> Summary {
+    pub(super) fn summary(&self, phase: Phase, scenario: &Scenario<'_>) -> Summary {
         let prepared = match phase {
             Phase::Prefill => &self.prefill,
             Phase::Decode => &self.decode,
@@ -109,14 +109,14 @@ impl<'a> Parts<'a> {
         std::iter::once(&self.backend).chain(&self.host)
     }
 
-    /// What the parts come to in a phase; none where there is nothing to do. `extra` is added to the variance of the time's logarithm.
+    /// What the parts come to in a phase; none where there is nothing to do.
     ///
     /// Compiled into its caller, once per phase.
     #[inline(always)]
-    pub(super) fn phase(&self, phase: Phase, scenario: &Scenario<'_>, extra: f64) -> Option<PhaseFigures> {
+    pub(super) fn phase(&self, phase: Phase, scenario: &Scenario<'_>) -> Option<PhaseFigures> {
         let Summary {
             totals,
-            mut variance,
+            derivatives,
             peak,
         } = self.backend.summary(phase, scenario);
         let mut figures = PhaseFigures {
@@ -124,15 +124,12 @@ impl<'a> Parts<'a> {
             seconds: totals.seconds(),
             energy: self.backend.energy(&totals),
             peak,
-            variance: 0.0,
+            derivatives,
         };
-        let mut scatter = self.backend.machine.calibration.quality(phase).scatter;
         if let Some(host) = &self.host {
-            (variance, scatter) = figures.add_host(host, phase, scenario, (variance, scatter));
+            figures.add_host(host, phase, scenario);
         }
-        let total = figures.seconds;
-        figures.variance = (variance / (total * total) + scatter * scatter + extra).max(0.0);
-        (total > 0.0).then_some(figures)
+        (figures.seconds > 0.0).then_some(figures)
     }
 }
 
@@ -144,26 +141,18 @@ pub(super) struct PhaseFigures {
     pub energy: Option<PhaseEnergy>,
     /// The highest peak that the backend multiplies weights at; 0 where it multiplies none.
     pub peak: f64,
-    /// The variance of `ln(measured / predicted)` seconds: the uncertainty of the factors, propagated through what hangs on each, the
-    /// scatter that no factor explains, and what else widens it.
-    pub variance: f64,
+    /// How the backend's seconds hang on its factors.
+    pub derivatives: Derivatives,
 }
 
 impl PhaseFigures {
-    /// Adds what the host computes. Takes and gives the variance of the seconds and the scatter of their logarithm.
+    /// Adds what the host computes.
     #[cold]
     #[inline(never)]
-    fn add_host(
-        &mut self,
-        host: &Part<'_>,
-        phase: Phase,
-        scenario: &Scenario<'_>,
-        (variance, scatter): (f64, f64),
-    ) -> (f64, f64) {
+    fn add_host(&mut self, host: &Part<'_>, phase: Phase, scenario: &Scenario<'_>) {
         let summary = host.summary(phase, scenario);
-        let seconds = summary.totals.seconds();
         self.totals = self.totals + summary.totals;
-        self.seconds += seconds;
+        self.seconds += summary.totals.seconds();
         self.energy = self
             .energy
             .zip(host.energy(&summary.totals))
@@ -171,8 +160,6 @@ impl PhaseFigures {
                 joules: backend.joules + host.joules,
                 variance: backend.variance.max(host.variance),
             });
-        let apart = host.machine.calibration.quality(phase).scatter - scatter;
-        (variance + summary.variance, scatter + seconds / self.seconds * apart)
     }
 }
 
@@ -249,7 +236,11 @@ mod tests {
                 let new = Parts::new(&scenario, &own, Some(&host));
                 let serving = parts.take().filter(|parts| parts.serve(&work)).unwrap_or(new);
                 // What does not apply is NaN.
-                prop_assert_eq!(format!("{:?}", serving.predict(&scenario)), format!("{:?}", new.predict(&scenario)));
+                let (by_serving, by_new) = (serving.predict(&scenario), new.predict(&scenario));
+                prop_assert_eq!(format!("{by_serving:?}"), format!("{by_new:?}"));
+                let trusted = serving.trust(&scenario).uncertain(&scenario, &by_serving);
+                let uncertain = by_new.uncertain(&scenario);
+                prop_assert_eq!(format!("{trusted:?}"), format!("{uncertain:?}"));
                 parts = Some(serving);
             }
         }

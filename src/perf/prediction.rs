@@ -1,12 +1,12 @@
 //! One prediction: every figure of a scenario, what bounds it, and how far to trust it.
 
 use super::bound::Bound;
-use super::interval::{GENERIC_SIGMA, Intervals, LogNormal, MEMORY_SIGMA, OUTSIDE_SIGMA, Uncertain, hypotenuse};
+use super::interval::{Intervals, Uncertain};
+use super::latency::Derivatives;
 use super::paging;
 use super::part::{Parts, PhaseFigures};
 use crate::calibration::{Calibration, Phase, PowerFactors};
 use crate::device::Rail;
-use crate::model::Knowledge;
 use crate::scenario::Scenario;
 
 /// What a prediction rests on.
@@ -14,16 +14,6 @@ use crate::scenario::Scenario;
 pub struct Basis<'a> {
     /// The calibration.
     pub calibration: &'a Calibration,
-    /// Standard deviation of the logarithm of measured over predicted prefill time.
-    pub prefill_sigma: Option<f64>,
-    /// Standard deviation of the logarithm of measured over predicted decode time.
-    pub decode_sigma: Option<f64>,
-    /// Standard deviation of the logarithm of measured over predicted energy of the prompt.
-    pub prefill_energy_sigma: Option<f64>,
-    /// Standard deviation of the logarithm of measured over predicted energy of decoding.
-    pub decode_energy_sigma: Option<f64>,
-    /// Standard deviation of the logarithm of measured over predicted memory.
-    pub memory_sigma: f64,
     /// The scenario lies within what the calibration measured.
     pub inside_measured_range: bool,
     /// The rail whose joules the energies are; none where there are none.
@@ -112,6 +102,17 @@ pub struct Prediction<'a> {
     pub basis: Basis<'a>,
     /// The calibration of the host's CPU, where it computes some of the layers.
     pub host: Option<&'a Calibration>,
+    /// What the intervals are made of, by [`Phase`].
+    pub(super) errors: [PhaseErrors; 2],
+}
+
+/// What the uncertainty of a phase is made of, beside the errors of its factors.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct PhaseErrors {
+    /// How the backend's seconds hang on its factors.
+    pub derivatives: Derivatives,
+    /// What the energy's variance has beyond that of the time.
+    pub energy_variance: Option<f64>,
 }
 
 /// The figures of `scenario` with the factors of `calibration`, every layer of the model on the scenario's backend.
@@ -155,25 +156,16 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> Prediction<'a> {
-    /// The figures that have an interval.
+    /// The figures that have an interval. They are worked out for those who ask, who name the `scenario` once more.
     #[must_use]
-    #[inline]
-    pub fn uncertain(&self) -> Uncertain {
-        let basis = &self.basis;
-        Uncertain {
-            decode_tokens_per_s: LogNormal::of(self.decode_tokens_per_s, basis.decode_sigma),
-            prefill_tokens_per_s: LogNormal::of(self.prefill_tokens_per_s, basis.prefill_sigma),
-            memory_bytes: LogNormal::of(Some(self.memory_bytes), Some(basis.memory_sigma)),
-            resident_bytes: self.resident_bytes,
-            prefill_energy_j_per_token: LogNormal::of(self.prefill_energy_j_per_token, basis.prefill_energy_sigma),
-            decode_energy_j_per_token: LogNormal::of(self.decode_energy_j_per_token, basis.decode_energy_sigma),
-        }
+    pub fn uncertain(&self, scenario: &Scenario<'a>) -> Uncertain {
+        self.parts(scenario).trust(scenario).uncertain(scenario, self)
     }
 
     /// Their 90 % intervals.
     #[must_use]
-    pub fn intervals(&self) -> Intervals {
-        self.uncertain().intervals()
+    pub fn intervals(&self, scenario: &Scenario<'a>) -> Intervals {
+        self.uncertain(scenario).intervals()
     }
 
     /// Takes away the figures of a run that memory does not allow.
@@ -209,21 +201,9 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let machine = &parts.backend.machine;
     let calibration = machine.calibration;
 
-    // Trust.
-    let inside = calibration.covers(scenario);
-    let generic = if sums.knowledge == Knowledge::Generic {
-        GENERIC_SIGMA
-    } else {
-        0.0
-    };
-    let outside = if inside { 0.0 } else { OUTSIDE_SIGMA };
-    let extra = generic * generic + outside * outside;
-    let errors = parts.iter().filter_map(|part| part.machine.repacking_error());
-    let repacking = errors.fold(0.0, f64::max);
-
     // Time.
-    let prefill = parts.phase(Phase::Prefill, scenario, extra + repacking * repacking);
-    let decode = parts.phase(Phase::Decode, scenario, extra);
+    let prefill = parts.phase(Phase::Prefill, scenario);
+    let decode = parts.phase(Phase::Decode, scenario);
     let prefill_s = prefill.map(|phase| phase.seconds);
     let decode_s = decode.map(|phase| phase.seconds);
     let sequences = work.sequences as f64;
@@ -268,10 +248,6 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let (prefill_energy, step_energy) = (joules(prefill), joules(decode));
     let prefill_token_energy = prefill_energy.map(|energy| energy / prompt_tokens);
     let decode_energy = step_energy.map(|energy| energy / sequences);
-    let energy_sigma = |phase: Option<PhaseFigures>| -> Option<f64> {
-        let phase = phase?;
-        Some((phase.variance + phase.energy?.variance).sqrt())
-    };
     let request_energy = match (prefill_energy, step_energy) {
         (None, None) => None,
         (prefill, step) => Some(prefill.unwrap_or(0.0) + step.unwrap_or(0.0) * work.generate as f64),
@@ -315,18 +291,19 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
         decode_bound: decode.and_then(|phase| Bound::of(&phase.totals)),
         basis: Basis {
             calibration,
-            prefill_sigma: prefill.map(|phase| phase.variance.sqrt()),
-            decode_sigma: decode.map(|phase| phase.variance.sqrt()),
-            prefill_energy_sigma: energy_sigma(prefill),
-            decode_energy_sigma: energy_sigma(decode),
-            memory_sigma: hypotenuse(MEMORY_SIGMA, generic),
-            inside_measured_range: inside,
+            inside_measured_range: calibration.covers(scenario),
             rail: prefill_energy.or(step_energy).and_then(|_| {
                 let measured = calibration.power.as_ref()?.measured.map(|measured| measured.rail);
                 measured.or(device.power.as_ref().map(|power| power.rail))
             }),
         },
         host: parts.host.as_ref().map(|host| host.machine.calibration),
+        errors: [prefill, decode].map(|phase| {
+            phase.map_or_else(PhaseErrors::default, |phase| PhaseErrors {
+                derivatives: phase.derivatives,
+                energy_variance: phase.energy.map(|energy| energy.variance),
+            })
+        }),
     }
 }
 

@@ -114,8 +114,8 @@ pub fn ratio_sigma(a: Predicted<'_, '_>, b: Predicted<'_, '_>, phase: Phase) -> 
 mod tests {
     use super::*;
     use crate::catalog::{Catalog, Choice};
-    use crate::perf::predict;
     use crate::perf::sums::ModelSums;
+    use crate::perf::{LogNormal, predict};
     use crate::quant::Precision;
     use crate::scenario::Workload;
 
@@ -143,12 +143,13 @@ mod tests {
                 "with itself only the scatter is left: {own:?}"
             );
             let paired = ratio_sigma((&two, &answers.0), (&four, &answers.1), phase).unwrap_or(f64::NAN);
-            let basis = (answers.0.basis, answers.1.basis);
-            let (a, b) = match phase {
-                Phase::Prefill => (basis.0.prefill_sigma, basis.1.prefill_sigma),
-                Phase::Decode => (basis.0.decode_sigma, basis.1.decode_sigma),
-            };
-            let apart = a.unwrap_or(0.0).hypot(b.unwrap_or(0.0));
+            let uncertain = [answers.0.uncertain(&two), answers.1.uncertain(&four)];
+            let [a, b] = uncertain.map(|of| match phase {
+                Phase::Prefill => of.prefill_tokens_per_s,
+                Phase::Decode => of.decode_tokens_per_s,
+            });
+            let sigma = |figure: Option<LogNormal>| figure.map_or(0.0, |figure| figure.sigma);
+            let apart = sigma(a).hypot(sigma(b));
             assert!(expected <= paired && paired < apart, "{phase:?}: {paired} {apart}");
         }
         Ok(())

@@ -5,11 +5,12 @@ use crate::device::{BackendKind, Device};
 use crate::economy::{self, Economy, Terms};
 use crate::model::Model;
 use crate::output::Record;
-use crate::perf::Prediction;
 use crate::perf::memory::Memo;
 use crate::perf::sums::ModelSums;
+use crate::perf::{Parts, Prediction, Trust, Uncertain};
 use crate::quant::{NotStored, Precision};
 use crate::scenario::{Scenario, ScenarioError, Workload};
+use std::cell::OnceCell;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -75,8 +76,19 @@ pub struct Row<'r, 'a> {
     pub prediction: &'r Prediction<'a>,
     /// What energy is worth on its device.
     pub terms: &'r Terms,
+    parts: &'r Parts<'a>,
+    trust: &'r OnceCell<Trust<'a>>,
     /// Which stretch of the walk it is in, all rows of which differ in their work alone.
     stretch: u64,
+}
+
+impl Row<'_, '_> {
+    /// The figures of the answer that have an interval.
+    #[must_use]
+    pub fn uncertain(&self) -> Uncertain {
+        let trust = self.trust.get_or_init(|| self.parts.trust(self.scenario));
+        trust.uncertain(self.scenario, self.prediction)
+    }
 }
 
 /// Goes through rows and predicts them. What neighbouring rows have in common (the sums of a model in a precision, footprints, the
@@ -132,7 +144,7 @@ impl<'s> Walk<'s> {
             let economy = Economy::of(&economy::Work::of(&scenario.workload, prediction), row.terms);
             let record = match &mut last {
                 Some((stretch, record)) if *stretch == row.stretch => {
-                    record.renew(scenario, prediction, economy);
+                    record.renew(scenario, prediction, row.uncertain(), economy);
                     record
                 }
                 last => {
@@ -249,7 +261,7 @@ impl<'s> Walk<'s> {
             self.remembered = Some((group_at, precision, device, backend));
         }
         let mut scenario = target.scenario(&sums, precision, Workload::default())?;
-        let mut parts = target.parts(&scenario);
+        let (mut parts, mut trust) = (target.parts(&scenario), OnceCell::new());
         self.stretches += 1;
         let mut works = Works::new(self.space, lot, stretch.first);
         for number in stretch.number..stretch.number + stretch.left {
@@ -264,7 +276,7 @@ impl<'s> Walk<'s> {
                 Err(error) => return Err(error.into()),
             }
             if !parts.serve(&work) {
-                parts = target.parts(&scenario);
+                (parts, trust) = (target.parts(&scenario), OnceCell::new());
             }
             let prediction = parts.predict(&scenario);
             let row = Row {
@@ -273,6 +285,8 @@ impl<'s> Walk<'s> {
                 scenario: &scenario,
                 prediction: &prediction,
                 terms,
+                parts: &parts,
+                trust: &trust,
                 stretch: self.stretches,
             };
             if see(&row).is_break() {

@@ -49,6 +49,8 @@ fn several_predictions_are_rows() {
 #[test]
 fn every_term_is_explained() {
     assert_snapshot!(predict("--prec q8_0 --depth 1024 --explain"));
+    assert_snapshot!(predict("--prec q8_0 --depth 1024 --explain --format markdown"));
+    assert_snapshot!(predict("--prec q8_0,q4_0 --explain --format latex"));
 }
 
 #[test]

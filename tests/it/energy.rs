@@ -8,7 +8,7 @@ use edgeprof::calibration::Origin;
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::device::BackendKind;
 use edgeprof::perf::sums::ModelSums;
-use edgeprof::perf::{Prediction, predict};
+use edgeprof::perf::{Intervals, Prediction, predict};
 use edgeprof::quant::Precision;
 use edgeprof::scenario::{Scenario, Workload};
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ fn prediction<T>(
     (model, hardware, backend, mode): (&str, &str, Option<BackendKind>, Option<&str>),
     precision: &str,
     workload: Workload,
-    read: impl Fn(&Prediction<'_>) -> T,
+    read: impl Fn(&Prediction<'_>, &Intervals) -> T,
 ) -> T {
     let catalog = Catalog::builtin();
     let (model, device) = (catalog.model(model).unwrap(), catalog.device(hardware).unwrap());
@@ -91,7 +91,8 @@ fn prediction<T>(
     let calibration = catalog
         .calibration_for(&device, scenario.backend_kind, &Choice::Best)
         .unwrap();
-    read(&predict(&scenario, &calibration))
+    let prediction = predict(&scenario, &calibration);
+    read(&prediction, &prediction.intervals(&scenario))
 }
 
 /// The study's prompt and answer: 74 to 92 tokens and 100.
@@ -108,8 +109,8 @@ fn study() -> Workload {
 #[test]
 fn the_energies_of_the_study_are_met() {
     let joules = |cents: f64| cents / 20.0 * 3.6e6 / 1e6;
-    let decode = |p: &Prediction<'_>| p.decode_energy_j_per_token.unwrap();
-    let prefill = |p: &Prediction<'_>| p.prefill_energy_j_per_token.unwrap();
+    let decode = |p: &Prediction<'_>, _: &Intervals| p.decode_energy_j_per_token.unwrap();
+    let prefill = |p: &Prediction<'_>, _: &Intervals| p.prefill_energy_j_per_token.unwrap();
     let cpu = Some(BackendKind::Cpu);
     let gemma = ("gemma-2-9b", "pi5", None, None);
     let mut off = Vec::new();
@@ -190,9 +191,10 @@ fn power_lies_between_idle_and_the_cap() {
                         assert!(watts >= idle.min(most) * 0.7, "{id} {kind}: {watts} W, idle {idle} W");
                     }
                     assert!(p.basis.rail.is_some() && p.basis.power().is_some());
+                    let i = p.intervals(&scenario);
                     for (interval, energy) in [
-                        (p.intervals().decode_energy_j_per_token, p.decode_energy_j_per_token),
-                        (p.intervals().prefill_energy_j_per_token, p.prefill_energy_j_per_token),
+                        (i.decode_energy_j_per_token, p.decode_energy_j_per_token),
+                        (i.prefill_energy_j_per_token, p.prefill_energy_j_per_token),
                     ] {
                         let ([low, high], energy) = (interval.unwrap(), energy.unwrap());
                         assert!(low < energy && energy < high);
@@ -207,9 +209,9 @@ fn power_lies_between_idle_and_the_cap() {
 #[test]
 fn without_watts_of_its_own_a_device_is_its_class() {
     let of = |hardware| {
-        prediction(("llama-3.2-1b", hardware, None, None), "q4_0", study(), |p| {
-            let [low, high] = p.intervals().decode_energy_j_per_token.unwrap();
-            let [slow, fast] = p.intervals().decode_tokens_per_s.unwrap();
+        prediction(("llama-3.2-1b", hardware, None, None), "q4_0", study(), |p, i| {
+            let [low, high] = i.decode_energy_j_per_token.unwrap();
+            let [slow, fast] = i.decode_tokens_per_s.unwrap();
             let power = p.basis.power().unwrap();
             (power.origin, (high / low).ln().powi(2) - (fast / slow).ln().powi(2))
         })

@@ -57,7 +57,7 @@ fn sums_of(catalog: &Catalog, model: &str, precision: &str) -> ModelSums {
     ModelSums::of(&catalog.model(model).unwrap(), precision.parse::<Precision>().unwrap()).unwrap()
 }
 
-fn check_figures(p: &Prediction<'_>) -> Result<(), TestCaseError> {
+fn check_figures<'a>(scenario: &Scenario<'a>, p: &Prediction<'a>) -> Result<(), TestCaseError> {
     let figures = [
         Some(p.flops_per_token),
         Some(p.bytes_per_token),
@@ -86,13 +86,11 @@ fn check_figures(p: &Prediction<'_>) -> Result<(), TestCaseError> {
         (Some([low, high]), Some(figure)) => low <= figure && figure <= high,
         (interval, figure) => interval.is_none() && figure.is_none(),
     };
-    prop_assert!(holds(p.intervals().decode_tokens_per_s, p.decode_tokens_per_s));
-    prop_assert!(holds(p.intervals().prefill_tokens_per_s, p.prefill_tokens_per_s));
-    prop_assert!(holds(p.intervals().memory_bytes, Some(p.memory_bytes)));
-    prop_assert!(holds(
-        p.intervals().decode_energy_j_per_token,
-        p.decode_energy_j_per_token
-    ));
+    let intervals = p.intervals(scenario);
+    prop_assert!(holds(intervals.decode_tokens_per_s, p.decode_tokens_per_s));
+    prop_assert!(holds(intervals.prefill_tokens_per_s, p.prefill_tokens_per_s));
+    prop_assert!(holds(intervals.memory_bytes, Some(p.memory_bytes)));
+    prop_assert!(holds(intervals.decode_energy_j_per_token, p.decode_energy_j_per_token));
     Ok(())
 }
 
@@ -107,7 +105,8 @@ proptest! {
         let sums = sums_of(&catalog, MODELS[model], PRECISIONS[precision]);
         let device = catalog.device(DEVICES[device]).unwrap();
         let calibration = catalog.calibration_for(&device, device.default_backend, &Choice::Best).unwrap();
-        ask(&sums, &device, &calibration, work, check_figures)?;
+        let scenario = Scenario::new(&sums, &device, None, "q4_0".parse().unwrap(), None, work).unwrap();
+        check_figures(&scenario, &predict_in_ample_memory(&scenario, &calibration))?;
         let before = ask(&sums, &device, &calibration, work, seconds);
 
         // Twice the bandwidth, twice the peaks: never slower.
@@ -161,7 +160,7 @@ proptest! {
             told.prefill_energy_j_per_token, told.decode_energy_j_per_token,
         ];
         prop_assert_eq!(speeds, [None; 14]);
-        prop_assert_eq!((told.memory_bytes, told.io_s, told.intervals().memory_bytes), (ample.memory_bytes, ample.io_s, ample.intervals().memory_bytes));
+        prop_assert_eq!((told.memory_bytes, told.io_s, told.intervals(&scenario).memory_bytes), (ample.memory_bytes, ample.io_s, ample.intervals(&scenario).memory_bytes));
         // No longer than reading all of the weights again, and only where pages can be read again.
         if let Some(wait) = told.paging_s_per_token {
             prop_assert!(kind == BackendKind::Cpu && wait > 0.0 && wait <= told.io_s.unwrap() * (1.0 + 1e-12));

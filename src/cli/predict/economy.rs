@@ -3,9 +3,10 @@
 use edgeprof::economy::Economy;
 use edgeprof::output::{Align, Grid, number};
 use edgeprof::perf::Prediction;
+use edgeprof::scenario::Scenario;
 
 /// The section on energy, money, carbon, battery and reader; nothing where none of it applies.
-pub fn section(economy: &Economy, prediction: &Prediction<'_>) -> String {
+pub fn section<'a>(economy: &Economy, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     let mut grid = Grid::new([("In use", Align::Left), ("", Align::Right), ("", Align::Left)]);
     let mut row = |name: &str, value: Option<String>, remark: String| {
         if let Some(value) = value {
@@ -74,7 +75,7 @@ pub fn section(economy: &Economy, prediction: &Prediction<'_>) -> String {
         economy
             .reading_speed_met
             .map(|met| if met { "yes" } else { "no" }.to_owned()),
-        reading(economy, prediction),
+        reading(economy, scenario, prediction),
     );
     if grid.is_empty() {
         return String::new();
@@ -83,12 +84,12 @@ pub fn section(economy: &Economy, prediction: &Prediction<'_>) -> String {
 }
 
 /// How sure the verdict on the reading speed is.
-fn reading(economy: &Economy, prediction: &Prediction<'_>) -> String {
+fn reading<'a>(economy: &Economy, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     let (Some(speed), Some(step), Some(total), Some([low, high])) = (
         economy.reading_speed_tokens_per_s,
         prediction.decode_s_per_token,
         prediction.decode_tokens_per_s,
-        prediction.intervals().decode_tokens_per_s,
+        prediction.intervals(scenario).decode_tokens_per_s,
     ) else {
         return String::new();
     };

@@ -1,21 +1,19 @@
 //! The terms of every figure: formula, inputs, factor and source.
 
 use super::question::{Answer, Exact, Paper};
-use super::screen::TITLE;
 use crate::cli::facts;
 use edgeprof::calibration::{Calibration, FactorId, Phase};
 use edgeprof::device::{BackendKind, Device};
 use edgeprof::model::Model;
-use edgeprof::output::{Align, Grid, number};
+use edgeprof::output::{Align, Grid, Sheet, number};
 use edgeprof::perf::Prediction;
 use edgeprof::perf::latency::{Machine, Overlap, Term, TermKind};
 use edgeprof::quant::BlockType;
 use edgeprof::scenario::Scenario;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// The explanation of an answer.
-pub fn render(answer: &Answer<'_>) -> String {
+/// Adds the explanation of an answer.
+pub fn add(sheet: &mut Sheet, answer: &Answer<'_>) {
     match answer {
         Answer::Exact(exact) => {
             let Exact {
@@ -25,34 +23,27 @@ pub fn render(answer: &Answer<'_>) -> String {
                 paper,
                 ..
             } = &**exact;
-            [
-                if prediction.fits {
-                    phases(scenario, prediction)
-                } else {
-                    String::new()
-                },
-                memory(model, scenario, prediction),
-                cold_start(scenario, prediction),
-                if prediction.fits {
-                    energies(scenario, prediction)
-                } else {
-                    String::new()
-                },
-                sources(scenario.device, scenario.backend_kind),
-                paper.as_ref().map(equations).unwrap_or_default(),
-            ]
-            .concat()
+            if prediction.fits {
+                phases(sheet, scenario, prediction);
+            }
+            memory(sheet, model, scenario, prediction);
+            cold_start(sheet, scenario, prediction);
+            if prediction.fits {
+                energies(sheet, scenario, prediction);
+            }
+            sources(sheet, scenario.device, scenario.backend_kind);
+            if let Some(paper) = paper {
+                equations(sheet, paper);
+            }
         }
-        Answer::Paper(paper) => sources(paper.question.device, paper.question.backend) + &equations(paper),
+        Answer::Paper(paper) => {
+            sources(sheet, paper.question.device, paper.question.backend);
+            equations(sheet, paper);
+        }
     }
 }
 
-/// Appends a line. Writing to a String cannot fail.
-macro_rules! line {
-    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
-}
-
-fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
+fn phases<'a>(sheet: &mut Sheet, scenario: &Scenario<'a>, prediction: &Prediction<'a>) {
     let parts = prediction.parts(scenario);
     let machine = &parts.backend.machine;
     let decode = "Decode, one step (the mean over the generation)";
@@ -66,7 +57,6 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
             ("Decode, the layers on the CPU", Phase::Decode, host),
         ]);
     }
-    let mut text = String::new();
     for (title, phase, part) in sums {
         let terms = part.terms(phase, scenario);
         let total = terms.seconds();
@@ -77,7 +67,6 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
             Overlap::None => "the sum of",
             Overlap::Partial => "√(reading² + multiplying²) + √(cache² + attending²) + fixed costs, of",
         };
-        line!(text, "{TITLE}{title}: {} = {made_of}{TITLE:#}", number::seconds(total));
         let mut grid = Grid::new([
             ("term", Align::Left),
             ("amount", Align::Right),
@@ -91,31 +80,32 @@ fn phases<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
         for (term, contribution) in terms.contributions() {
             grid.row(row(term, phase, &part.machine, contribution / total));
         }
-        text.push_str(&grid.text("  "));
-        text.push('\n');
+        sheet.table(format!("{title}: {} = {made_of}", number::seconds(total)), grid);
     }
-    line!(
-        text,
-        "  seconds = amount / (nominal rate x factor); for costs, amount x factor / clock, over that at which they are stated (2 GHz for operations, the full clock for a pass); share: of the whole, what hides behind another left out"
-    );
+    let mut items = vec![
+        "seconds = amount / (nominal rate x factor); for costs, amount x factor / clock, over that at which they are stated (2 GHz for operations, the full clock for a pass); share: of the whole, what hides behind another left out".to_owned(),
+    ];
     if scenario.backend_kind == BackendKind::Cpu {
-        line!(
-            text,
-            "  the rate of reading is {} x {}, the share that the threads draw (factor core-share {})",
+        items.push(format!(
+            "the rate of reading is {} x {}, the share that the threads draw (factor core-share {})",
             number::quantity(machine.bandwidth, "B/s"),
             number::significant(machine.bandwidth_share, 3),
             number::significant(machine.calibration.factor(FactorId::CoreShare), 3)
+        ));
+    }
+    if machine.splits_cache && scenario.workload.can_split_cache() {
+        items.push(
+            "threads split the cache, so that its last block of 256 cells costs a decoded token as much as a full one"
+                .to_owned(),
         );
     }
     if machine.halves_memory() {
-        line!(
-            text,
-            "  memory lies in several domains, which leaves {} of the bandwidth (factor interconnect)",
+        items.push(format!(
+            "memory lies in several domains, which leaves {} of the bandwidth (factor interconnect)",
             number::significant(machine.calibration.factor(FactorId::Interconnect), 3)
-        );
+        ));
     }
-    text.push('\n');
-    text
+    sheet.items(items);
 }
 
 /// The clock of a fixed cost, over that at which it is stated; nothing where they are the same.
@@ -207,11 +197,7 @@ fn factor_source(factor: FactorId, calibration: &Calibration) -> String {
     }
 }
 
-fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
-    let mut text = format!(
-        "{TITLE}Memory: {} = weights + copies + KV cache + activations + runtime{TITLE:#}\n",
-        number::bytes(prediction.memory_bytes)
-    );
+fn memory(sheet: &mut Sheet, model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) {
     let mut by_type: BTreeMap<BlockType, (u64, u64, u64)> = BTreeMap::new();
     if let Ok(types) = scenario.precision.block_types(model) {
         for (tensor, block_type) in model.tensors.iter().zip(types) {
@@ -235,13 +221,17 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
             number::count(bytes as f64),
         ]);
     }
-    text.push_str(&grid.text("  "));
+    let title = format!(
+        "Memory: {} = weights + copies + KV cache + activations + runtime",
+        number::bytes(prediction.memory_bytes)
+    );
+    sheet.table(title, grid);
     let work = &scenario.workload;
+    let mut items = Vec::new();
     for group in &scenario.sums.attention {
         let attention = &group.attention;
-        line!(
-            text,
-            "  KV cache: {} layers x {} heads x (keys {} in {} + values {} in {}) x {}",
+        items.push(format!(
+            "KV cache: {} layers x {} heads x (keys {} in {} + values {} in {}) x {}",
             group.layers,
             attention.kv_heads,
             attention.key_length,
@@ -252,20 +242,22 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
                 Some(window) => format!("a window of {window} tokens and a ubatch"),
                 None => format!("{} tokens, as llama.cpp rounds them", work.context()),
             }
-        );
+        ));
     }
-    line!(
-        text,
-        "  activations: llama.cpp's compute buffer for a ubatch of {} with flash attention",
+    items.push(format!(
+        "activations: llama.cpp's compute buffer for a ubatch of {} with flash attention",
         work.ubatch
-    );
-    text.push('\n');
-    text
+    ));
+    sheet.items(items);
 }
 
-fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+fn cold_start(sheet: &mut Sheet, scenario: &Scenario<'_>, prediction: &Prediction<'_>) {
     let weights = number::bytes(prediction.weight_bytes);
-    let mut text = format!("{TITLE}Cold start and network{TITLE:#}\n");
+    let mut grid = Grid::new([
+        ("cold start and network", Align::Left),
+        ("seconds", Align::Right),
+        ("made of", Align::Left),
+    ]);
     let rate = |rate: Option<f64>| rate.map(|rate| number::quantity(rate, "B/s")).unwrap_or_default();
     let storage = scenario.device.storage_bandwidth.as_ref().map(|rate| rate.value.get());
     let copy = scenario.backend.host_to_device.as_ref().map(|rate| rate.value.get());
@@ -309,14 +301,15 @@ fn cold_start(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
         ),
     ] {
         if let Some(seconds) = seconds {
-            line!(text, "  {name}: {} = {formula}", number::seconds(seconds));
+            grid.row([name.to_owned(), number::seconds(seconds), formula]);
         }
     }
-    text.push('\n');
-    text
+    if !grid.is_empty() {
+        sheet.table("", grid);
+    }
 }
 
-fn energies<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
+fn energies<'a>(sheet: &mut Sheet, scenario: &Scenario<'a>, prediction: &Prediction<'a>) {
     let mut grid = Grid::new([
         ("energy", Align::Left),
         ("static power x time", Align::Right),
@@ -347,31 +340,37 @@ fn energies<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String 
         }
     }
     if grid.is_empty() {
-        return "The device states no powers, so there is no energy.\n\n".to_owned();
+        sheet.paragraph("The device states no powers, so there is no energy.");
+    } else {
+        sheet.table("", grid);
     }
-    format!("{}\n", grid.text(""))
 }
 
 /// Every number of the device that the backend uses, and the sources they cite.
-fn sources(device: &Device, backend: BackendKind) -> String {
+fn sources(sheet: &mut Sheet, device: &Device, backend: BackendKind) {
     let facts = device.facts().into_iter().filter(|fact| match fact.path[..] {
         ["backends", of, ..] => of == backend.name(),
         _ => true,
     });
     let (numbers, sources) = facts::numbers(device, facts.collect());
-    format!("{}\n{}\n\n", numbers.text(""), sources.join("\n"))
+    sheet.table("", numbers);
+    sheet.items(sources);
 }
 
-fn equations(paper: &Paper<'_>) -> String {
+fn equations(sheet: &mut Sheet, paper: &Paper<'_>) {
     let (shape, device, figures) = (&paper.question.model.paper, &paper.device, &paper.prediction);
     let (s, b) = (paper.question.context, paper.bytes_per_element);
-    let mut text = format!(
-        "{TITLE}The paper's equations with L {}, H {}, I {}, V {}, S {s}, B {b}{TITLE:#}\n",
+    let title = format!(
+        "The paper's equations with L {}, H {}, I {}, V {}, S {s}, B {b}",
         shape.layers, shape.hidden_size, shape.feed_forward_size, shape.vocabulary_size
     );
     let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| number::quantity(rate, "B/s"));
     let seconds = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), number::seconds);
-    let mut grid = Grid::new([("", Align::Left), ("", Align::Left), ("", Align::Left)]);
+    let mut grid = Grid::new([
+        ("equation", Align::Left),
+        ("right side", Align::Left),
+        ("value", Align::Right),
+    ]);
     for row in [
         [
             "7",
@@ -441,6 +440,5 @@ fn equations(paper: &Paper<'_>) -> String {
     ] {
         grid.row(row);
     }
-    text.push_str(&grid.text("  "));
-    text
+    sheet.table(title, grid);
 }

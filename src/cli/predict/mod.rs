@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::format::{Format, PrintArgs};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
-use edgeprof::output::{self, Record, SCHEMA};
+use edgeprof::output::{self, Record, SCHEMA, Setting, Sheet};
 use question::QuestionArgs;
 
 /// Predict memory, speed and energy of a model on a device
@@ -39,25 +39,42 @@ impl Predict {
     /// Predicts and prints.
     pub fn run(&self) -> Result<(), Failure> {
         let format = self.print.format();
-        if self.explain && format != Format::Table {
-            let message = "--explain goes with --format table; the other formats hold figures alone";
+        let setting = format.setting();
+        if self.explain && setting.is_none() {
+            let message = "--explain goes with the formats table, markdown and latex; the others hold figures alone";
             Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         let mut records = Vec::new();
         let mut screens = Vec::new();
+        let mut explanations = Sheet::default();
         let as_table = format == Format::Table;
         question::each(&self.question, |answer| {
-            records.push(answer.record());
+            let record = answer.record();
             if as_table {
                 screens.push(screen::render(answer));
-                if self.explain {
-                    screens.push(explain::render(answer));
-                }
             }
+            if self.explain && as_table {
+                let mut sheet = Sheet::default();
+                explain::add(&mut sheet, answer);
+                screens.push(sheet.set(Setting::Text));
+            } else if self.explain {
+                explanations.heading(
+                    &record.model,
+                    format!(" in {} on {}", record.precision, record.hardware),
+                );
+                explain::add(&mut explanations, answer);
+            }
+            records.push(record);
         })?;
-        let text = match (format, format.setting()) {
+        let text = match (format, setting) {
             (Format::Table, _) if records.len() == 1 || self.explain => screens.join("\n"),
-            (_, Some(setting)) => output::comparison(&records).set(setting),
+            (_, Some(setting)) if !self.explain => output::comparison(&records).set(setting),
+            (_, Some(setting)) => {
+                let mut sheet = Sheet::default();
+                sheet.table("", output::comparison(&records));
+                sheet.append(explanations);
+                sheet.set(setting)
+            }
             (Format::Csv, _) => output::csv(&records),
             _ => json(&records)?,
         };

@@ -32,7 +32,7 @@ pub fn render(answer: &Answer<'_>) -> String {
                 speed(scenario, prediction),
                 memory(model, scenario, prediction),
                 quality(model, scenario.precision),
-                super::economy::section(economy, prediction),
+                super::economy::section(economy, scenario, prediction),
                 compared(scenario, prediction, paper.as_ref()),
                 rests_on(prediction, notes, paper.as_ref()),
             ]
@@ -112,7 +112,7 @@ fn no_speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     )
 }
 
-fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+fn speed<'a>(scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     if !prediction.fits {
         return no_speed(scenario, prediction);
     }
@@ -137,13 +137,13 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     rate(
         "prefill",
         prediction.prefill_tokens_per_s,
-        prediction.intervals().prefill_tokens_per_s,
+        prediction.intervals(scenario).prefill_tokens_per_s,
         prediction.prefill_bound,
     );
     rate(
         "decode",
         prediction.decode_tokens_per_s,
-        prediction.intervals().decode_tokens_per_s,
+        prediction.intervals(scenario).decode_tokens_per_s,
         prediction.decode_bound,
     );
     let mut duration = |name: &str, seconds: Option<f64>, parts: String| {
@@ -190,12 +190,12 @@ fn speed(scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
     energy(
         "energy, prefill",
         prediction.prefill_energy_j_per_token,
-        prediction.intervals().prefill_energy_j_per_token,
+        prediction.intervals(scenario).prefill_energy_j_per_token,
     );
     energy(
         "energy, decode",
         prediction.decode_energy_j_per_token,
-        prediction.intervals().decode_energy_j_per_token,
+        prediction.intervals(scenario).decode_energy_j_per_token,
     );
     format!("{}\n", grid.text(""))
 }
@@ -206,7 +206,7 @@ fn range(interval: Option<Interval>, text: impl Fn(f64) -> String) -> String {
         .unwrap_or_default()
 }
 
-fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -> String {
+fn memory<'a>(model: &Model, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> String {
     let mut text = String::new();
     let verdict = if prediction.fits {
         format!("{GOOD}fits{GOOD:#}")
@@ -218,7 +218,7 @@ fn memory(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>) -
         "{TITLE}Memory{TITLE:#}  {verdict}: {} of {} usable ({})",
         number::bytes(prediction.memory_bytes),
         number::bytes(prediction.capacity_bytes),
-        range(prediction.intervals().memory_bytes, number::bytes)
+        range(prediction.intervals(scenario).memory_bytes, number::bytes)
     );
     let mut grid = Grid::new([("", Align::Left), ("", Align::Right), ("", Align::Left)]);
     let footprint = scenario.memory();

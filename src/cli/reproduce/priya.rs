@@ -151,13 +151,13 @@ fn rates(
     let prefill = compare(
         "prefill_tokens_per_s",
         prediction.prefill_tokens_per_s,
-        prediction.intervals().prefill_tokens_per_s,
+        prediction.intervals(&scenario).prefill_tokens_per_s,
         run.prefill,
     );
     let decode = compare(
         "decode_tokens_per_s",
         prediction.decode_tokens_per_s,
-        prediction.intervals().decode_tokens_per_s,
+        prediction.intervals(&scenario).decode_tokens_per_s,
         run.decode,
     );
     Ok(prefill.into_iter().chain(decode).collect())

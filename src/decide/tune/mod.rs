@@ -14,7 +14,7 @@ use crate::calibration::Phase;
 use crate::decide::Target;
 use crate::model::Model;
 use crate::perf::sums::ModelSums;
-use crate::perf::{Interval, Prediction, QUANTILE_90, ratio_sigma};
+use crate::perf::{Interval, QUANTILE_90, ratio_sigma};
 use crate::quant::Precision;
 use crate::scenario::{ScenarioError, Workload};
 use grid::{Grid, Point, Spent};
@@ -368,19 +368,18 @@ fn sigma(phase: Phase, goal: Goal, a: crate::perf::Predicted<'_, '_>, b: crate::
     let times = ratio_sigma(a, b, phase).unwrap_or(f64::INFINITY);
     let constants = match goal {
         Goal::Speed => 0.0,
-        Goal::Energy | Goal::Action => energy_constants(a.1).max(energy_constants(b.1)),
+        Goal::Energy | Goal::Action => energy_constants(a).max(energy_constants(b)),
     };
     (goal.powers_of_time() * times).hypot(constants)
 }
 
 /// What the constants of energy add to the deviation of a prediction's energy beyond that of its time.
-fn energy_constants(prediction: &Prediction<'_>) -> f64 {
-    let Some([low, high]) = prediction.intervals().decode_energy_j_per_token else {
+fn energy_constants((scenario, prediction): crate::perf::Predicted<'_, '_>) -> f64 {
+    let uncertain = prediction.uncertain(scenario);
+    let (Some(energy), Some(time)) = (uncertain.decode_energy_j_per_token, uncertain.decode_tokens_per_s) else {
         return 0.0;
     };
-    let energy = (high / low).ln() / (2.0 * QUANTILE_90);
-    let time = prediction.basis.decode_sigma.unwrap_or(0.0);
-    (energy * energy - time * time).max(0.0).sqrt()
+    (energy.sigma * energy.sigma - time.sigma * time.sigma).max(0.0).sqrt()
 }
 
 /// Why the law gives one figure for every position of a knob.

@@ -82,16 +82,63 @@ pub(super) struct Matrices {
     pub seconds: f64,
     /// The highest peak that they are multiplied at, FLOP/s; 0 where there are none.
     pub peak: f64,
+}
+
+/// The matrices of a phase on a machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prepared {
+    stacks: [Matrices; STACKS],
+}
+
+impl Prepared {
+    /// The matrices of a phase of so many sequences.
+    #[inline(always)]
+    pub(super) fn new(phase: Phase, sums: &ModelSums, sequences: u64, machine: &Machine<'_>) -> Self {
+        let mut stacks = [Matrices::default(); STACKS];
+        for stack in Stack::ALL {
+            let matrices = &mut stacks[stack as usize];
+            let multiplied = stack.multiplied(phase, sequences);
+            for format in &stack.sums(phase, sums).formats {
+                let term = machine.multiply(multiplied, format, sums.expert_share);
+                matrices.flops += term.amount;
+                matrices.seconds += term.seconds;
+                if term.rate > matrices.peak {
+                    matrices.peak = term.rate;
+                }
+            }
+        }
+        Self { stacks }
+    }
+
+    /// A stack's matrices.
+    #[inline]
+    pub(super) const fn matrices(&self, stack: Stack) -> &Matrices {
+        &self.stacks[stack as usize]
+    }
+}
+
+/// How the seconds of a phase hang on the logarithms of the factors.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Derivatives {
+    /// On what is common.
+    pub(super) common: Common,
+    /// On the factors of a stack, by the seconds of one token.
+    pub(super) by_stack: [f64; STACKS],
+}
+
+/// What the errors of the factors come to in a stack's matrices, multiplied by one token.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct StackErrors {
     /// `Σ_ij s_i · s_j · cov(i, j)` over their factors, with `s_i` the seconds that hang on factor `i`.
     variance: f64,
     /// `Σ_i s_i · cov(i, j)` with each of what is common.
     with_common: Common,
 }
 
-/// The matrices of a phase on a machine, and how the errors of the factors move together.
+/// How the errors of the factors move together in a phase on a machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prepared {
-    stacks: [Matrices; STACKS],
+pub struct Errors {
+    stacks: [StackErrors; STACKS],
     /// `Σ_ij s_i · s_j · cov(i, j)` over the factors of two stacks: layers and head, layers and cross, head and cross.
     between: [f64; STACKS],
     /// Covariances of what is common.
@@ -101,9 +148,8 @@ pub struct Prepared {
 /// A factor by its index, and the seconds of one token that hang on it.
 type Share = (usize, f64);
 
-impl Prepared {
-    /// The matrices of a phase of so many sequences.
-    #[inline(always)]
+impl Errors {
+    /// Those of a phase of so many sequences.
     pub(super) fn new(phase: Phase, sums: &ModelSums, sequences: u64, machine: &Machine<'_>) -> Self {
         let Covariance { all, with_common } = machine.calibration.covariances();
         let with_common = &with_common[phase as usize];
@@ -116,13 +162,10 @@ impl Prepared {
         };
         let covariances = |factor: FactorId| gathered(&with_common[factor.index()]);
         let (memory, core_share) = (covariances(FactorId::Memory), covariances(FactorId::CoreShare));
-        let mut streaming: Common = from_fn(|at| memory[at] + of_cores * core_share[at]);
-        if of_domains > 0.0 {
-            let interconnect = covariances(FactorId::Interconnect);
-            streaming = from_fn(|at| streaming[at] + of_domains * interconnect[at]);
-        }
-        let mut prepared = Self {
-            stacks: [Matrices::default(); STACKS],
+        let interconnect = covariances(FactorId::Interconnect);
+        let streaming: Common = from_fn(|at| memory[at] + of_cores * core_share[at] + of_domains * interconnect[at]);
+        let mut errors = Self {
+            stacks: [StackErrors::default(); STACKS],
             between: [0.0; STACKS],
             common: [
                 streaming,
@@ -131,70 +174,51 @@ impl Prepared {
                 covariances(FactorId::Pass(phase)),
             ],
         };
-        let mut shares: ArrayVec<Share, { STACKS * BlockType::COUNT }> = ArrayVec::new();
-        let mut ends = [0; STACKS];
-        for stack in Stack::ALL {
-            let first = shares.len();
-            ends[stack as usize] = first;
-            let formats = &stack.sums(phase, sums).formats;
-            if formats.is_empty() {
-                continue;
-            }
-            let mut matrices = Matrices::default();
+        let shares = Stack::ALL.map(|stack| -> ArrayVec<Share, { BlockType::COUNT }> {
             let multiplied = stack.multiplied(phase, sequences);
-            for format in formats {
+            let share = |format: &FormatSums| {
                 let term = machine.multiply(multiplied, format, sums.expert_share);
-                let (factor, seconds) = (term.factor.index(), term.seconds);
-                let row = &all[factor];
-                matrices.flops += term.amount;
-                matrices.seconds += seconds;
-                if term.rate > matrices.peak {
-                    matrices.peak = term.rate;
-                }
-                matrices.variance += seconds * (seconds * row[factor] + 2.0 * sum(&shares[first..], row));
-                for (sum, covariance) in matrices.with_common.iter_mut().zip(gathered(&with_common[factor])) {
-                    *sum += seconds * covariance;
-                }
-                // A stack has a block type once, so there is room for all.
-                let _ = shares.try_push((factor, seconds));
-            }
-            prepared.stacks[stack as usize] = matrices;
-            ends[stack as usize] = shares.len();
-        }
-        let [layers, head, _] = ends;
-        let ((layers, rest), head) = (shares.split_at(layers), head - layers);
-        let (head, cross) = rest.split_at(head);
+                (term.factor.index(), term.seconds)
+            };
+            // A stack has a block type once, so there is room for all.
+            stack
+                .sums(phase, sums)
+                .formats
+                .iter()
+                .take(BlockType::COUNT)
+                .map(share)
+                .collect()
+        });
         let between = |a: &[Share], b: &[Share]| -> f64 {
             let covariances = |&(factor, seconds): &Share| seconds * sum(b, &all[factor]);
             a.iter().map(covariances).sum()
         };
-        prepared.between[0] = between(layers, head);
-        if !cross.is_empty() {
-            prepared.between[1] = between(layers, cross);
-            prepared.between[2] = between(head, cross);
+        for (stack, shares) in errors.stacks.iter_mut().zip(&shares) {
+            stack.variance = between(shares, shares);
+            for &(factor, seconds) in shares {
+                for (sum, covariance) in stack.with_common.iter_mut().zip(gathered(&with_common[factor])) {
+                    *sum += seconds * covariance;
+                }
+            }
         }
-        prepared
+        let [layers, head, cross] = &shares;
+        errors.between = [between(layers, head), between(layers, cross), between(head, cross)];
+        errors
     }
 
-    /// A stack's matrices.
+    /// `dᵀ C d` for the factors' covariance `C` and the derivatives `d` of the phase's seconds by their logarithms.
     #[inline]
-    pub(super) const fn matrices(&self, stack: Stack) -> &Matrices {
-        &self.stacks[stack as usize]
-    }
-
-    /// `dᵀ C d` for the factors' covariance `C` and the derivatives `d` of the phase's seconds by their logarithms: `common` of what is
-    /// common, and of a stack's factors `by_stack` times the seconds of one token.
-    #[inline]
-    pub(super) fn variance(&self, common: Common, by_stack: [f64; STACKS]) -> f64 {
+    pub(crate) fn variance(&self, derivatives: &Derivatives) -> f64 {
+        let Derivatives { common, by_stack } = derivatives;
         let mut variance = 0.0;
         for (derivative, row) in common.iter().zip(&self.common) {
-            variance += derivative * dot(&common, row);
+            variance += derivative * dot(common, row);
         }
         let of = |stack: Stack| {
-            let (times, matrices) = (by_stack[stack as usize], self.matrices(stack));
-            times * (times * matrices.variance + 2.0 * dot(&common, &matrices.with_common))
+            let (times, errors) = (by_stack[stack as usize], &self.stacks[stack as usize]);
+            times * (times * errors.variance + 2.0 * dot(common, &errors.with_common))
         };
-        let [layers, head, cross] = by_stack;
+        let [layers, head, cross] = *by_stack;
         let [layers_head, layers_cross, head_cross] = self.between;
         variance += of(Stack::Layers) + of(Stack::Head) + 2.0 * layers * head * layers_head;
         if cross != 0.0 {

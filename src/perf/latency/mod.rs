@@ -39,7 +39,7 @@ mod tests;
 
 pub(crate) use machine::Rates;
 pub use machine::{Machine, Unit};
-pub use matrices::Prepared;
+pub use matrices::{Derivatives, Errors, Prepared};
 pub use summary::Summary;
 pub use term::{Kernels, Overlap, Term, TermKind, Terms, Totals};
 
@@ -304,6 +304,12 @@ pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Te
 #[inline(always)]
 pub fn prepare(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Prepared {
     Prepared::new(phase, scenario.sums, scenario.workload.sequences, machine)
+}
+
+/// How the errors of the factors move together in a phase of `scenario` on a machine, whatever the lengths of its work.
+#[must_use]
+pub fn errors(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Errors {
+    Errors::new(phase, scenario.sums, scenario.workload.sequences, machine)
 }
 
 /// What the [`terms`] come to, `prepared` for the machine and as many sequences (but one and many).

@@ -1,6 +1,6 @@
 //! What the terms of a phase come to: all that a prediction needs of them.
 
-use super::matrices::{Prepared, STACKS, Stack};
+use super::matrices::{Derivatives, Prepared, STACKS, Stack};
 use super::term::{Overlap, Term, TermKind, Totals};
 use super::{Gather, Machine};
 use crate::calibration::Phase;
@@ -10,9 +10,8 @@ use crate::calibration::Phase;
 pub struct Summary {
     /// Their sums.
     pub totals: Totals,
-    /// Variance of the seconds that the errors of the factors make: `Σ_ij s_i · s_j · cov(i, j)`, with `s_i` the derivative of the
-    /// seconds by the logarithm of factor `i`.
-    pub variance: f64,
+    /// How the seconds hang on the factors.
+    pub derivatives: Derivatives,
     /// The highest peak that weights are multiplied at, FLOP/s; 0 where none are.
     pub peak: f64,
 }
@@ -64,9 +63,10 @@ impl<'a> Tally<'a> {
         ];
         Summary {
             totals,
-            variance: self
-                .prepared
-                .variance(common, self.tokens.map(|tokens| -visible * tokens)),
+            derivatives: Derivatives {
+                common,
+                by_stack: self.tokens.map(|tokens| -visible * tokens),
+            },
             peak: self.peak,
         }
     }

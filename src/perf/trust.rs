@@ -1,0 +1,97 @@
+//! How far a prediction is to be trusted: the uncertainty of the factors, propagated through what hangs on each, the scatter that no factor
+//! explains, and what else widens it.
+//!
+//! For a phase of `t` seconds, with `d` the derivatives of `t` by the logarithms of the factors and `C` their covariance,
+//!
+//! ```text
+//! σ² = dᵀ·C·d / t² + scatter² + generic² + outside² + repacking²
+//! ```
+//!
+//! is the variance of `ln(measured / predicted)`.
+
+use super::interval::{GENERIC_SIGMA, LogNormal, MEMORY_SIGMA, OUTSIDE_SIGMA, Uncertain, hypotenuse};
+use super::latency;
+use super::part::{Part, Parts};
+use super::prediction::Prediction;
+use crate::calibration::Phase;
+use crate::model::Knowledge;
+use crate::scenario::Scenario;
+
+/// All of the trust in predictions that does not hang on the lengths of the work: that of one scenario is that of all which its parts
+/// [serve](Parts::serve).
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a> {
+    parts: Parts<'a>,
+    backend: [latency::Errors; 2],
+    host: Option<[latency::Errors; 2]>,
+}
+
+impl<'a> Parts<'a> {
+    /// How far their predictions are to be trusted.
+    #[must_use]
+    pub fn trust(&self, scenario: &Scenario<'a>) -> Trust<'a> {
+        let errors = |part: &Part<'_>| {
+            [Phase::Prefill, Phase::Decode].map(|phase| latency::errors(phase, scenario, &part.machine))
+        };
+        Trust {
+            parts: *self,
+            backend: errors(&self.backend),
+            host: self.host.as_ref().map(errors),
+        }
+    }
+}
+
+impl<'a> Trust<'a> {
+    /// The figures of `prediction` that have an interval.
+    #[must_use]
+    pub fn uncertain(&self, scenario: &Scenario<'a>, prediction: &Prediction<'a>) -> Uncertain {
+        let generic = if scenario.sums.knowledge == Knowledge::Generic {
+            GENERIC_SIGMA
+        } else {
+            0.0
+        };
+        let outside = if prediction.basis.inside_measured_range {
+            0.0
+        } else {
+            OUTSIDE_SIGMA
+        };
+        let extra = generic * generic + outside * outside;
+        let errors = self.parts.iter().filter_map(|part| part.machine.repacking_error());
+        let repacking = errors.fold(0.0, f64::max);
+        let variance = |phase, seconds: Option<f64>, extra| -> Option<f64> {
+            Some(self.variance(phase, scenario, prediction, seconds?) + extra)
+        };
+        let prefill = variance(Phase::Prefill, prediction.prefill_s, extra + repacking * repacking);
+        let decode = variance(Phase::Decode, prediction.decode_s_per_token, extra);
+        let energy = |time: Option<f64>, phase: Phase| -> Option<f64> {
+            Some((time? + prediction.errors[phase as usize].energy_variance?).sqrt())
+        };
+        Uncertain {
+            decode_tokens_per_s: LogNormal::of(prediction.decode_tokens_per_s, decode.map(f64::sqrt)),
+            prefill_tokens_per_s: LogNormal::of(prediction.prefill_tokens_per_s, prefill.map(f64::sqrt)),
+            memory_bytes: LogNormal::of(Some(prediction.memory_bytes), Some(hypotenuse(MEMORY_SIGMA, generic))),
+            resident_bytes: prediction.resident_bytes,
+            prefill_energy_j_per_token: LogNormal::of(
+                prediction.prefill_energy_j_per_token,
+                energy(prefill, Phase::Prefill),
+            ),
+            decode_energy_j_per_token: LogNormal::of(
+                prediction.decode_energy_j_per_token,
+                energy(decode, Phase::Decode),
+            ),
+        }
+    }
+
+    /// What the factors and what no factor explains make of the variance of a phase of so many seconds.
+    fn variance(&self, phase: Phase, scenario: &Scenario<'a>, prediction: &Prediction<'a>, seconds: f64) -> f64 {
+        let scatter_of = |part: &Part<'_>| part.machine.calibration.quality(phase).scatter;
+        let mut variance = self.backend[phase as usize].variance(&prediction.errors[phase as usize].derivatives);
+        let mut scatter = scatter_of(&self.parts.backend);
+        if let (Some(host), Some(errors)) = (&self.parts.host, &self.host) {
+            let summary = host.summary(phase, scenario);
+            variance += errors[phase as usize].variance(&summary.derivatives);
+            scatter += summary.totals.seconds() / seconds * (scatter_of(host) - scatter);
+        }
+        (variance / (seconds * seconds)).max(0.0) + scatter * scatter
+    }
+}
