@@ -36,7 +36,8 @@
 //!
 //! A model is the list of its weight tensors ([`model::Model::tensors`]). Every closed form is a sum over that list, so the forms cannot
 //! disagree. The sums depend on model and precision alone and are taken once ([`perf::sums::ModelSums`]); a prediction is then some dozens
-//! of floating-point operations. Who asks for many lengths keeps the [`perf::Parts`] too, all of it that does not hang on them: a sweep does.
+//! of floating-point operations. Who asks for many lengths keeps the [`perf::Parts`] too, all of it that does not hang on them, and the
+//! [`perf::Trust`] that intervals are made of: a sweep does.
 //!
 //! # The modules in reading order
 //!

@@ -129,6 +129,7 @@ mod tests {
             arithmetic_s: 0.5,
             stream_s: 0.0,
         },
+        activations_s: 0.0,
         overhead_s: 1.0,
         hidden_s: 1.0,
     };

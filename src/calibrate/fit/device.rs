@@ -86,7 +86,7 @@ impl<'a> Solved<'a> {
         moved > MOVED || (moved > -MOVED && self.determines(at, belief))
     }
 
-    /// The point that says most of a factor: whose residual changes most with it.
+    /// The point that says most of a factor: whose residual changes most with it; none where no point hangs on it.
     fn says_most(&self, factor: FactorId) -> Option<usize> {
         let calibration = self.problem.groups[0].at(&self.solution);
         let change = |point: &Point<'_>| {
@@ -95,7 +95,8 @@ impl<'a> Solved<'a> {
             derivative.map_or(0.0, |(_, derivative)| (derivative * point.scale()).abs())
         };
         let changes: Vec<f64> = self.problem.points.iter().map(change).collect();
-        (0..changes.len()).max_by(|&a, &b| changes[a].total_cmp(&changes[b]))
+        let most = (0..changes.len()).max_by(|&a, &b| changes[a].total_cmp(&changes[b]))?;
+        (changes[most] > 0.0).then_some(most)
     }
 
     /// The costs that the points raise, but do not speak of without the one that says most.

@@ -425,7 +425,7 @@ enum Rank {
     Needed,
     /// Thread scaling of decode in every format.
     Wanted,
-    /// Thread scaling of prefill in every format.
+    /// Thread scaling of prefill in every format, and prompts of another width.
     Welcome,
 }
 
@@ -457,7 +457,7 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
         if let Some(probe) = probe {
             let first = probe.source == Source::Synthetic(mixes[0]);
             let rank = |test: &Test| match probe.purpose {
-                Purpose::Width if test.phase == Phase::Prefill => Rank::Wanted,
+                Purpose::Width if test.phase == Phase::Prefill => Rank::Welcome,
                 _ if test.threads == all => Rank::Needed,
                 Purpose::Weights if test.phase == Phase::Prefill && (!first || test.tokens == long) => Rank::Welcome,
                 Purpose::Weights if first && test.threads == ends[0] => Rank::Needed,
@@ -508,7 +508,7 @@ fn candidates(options: &PlanOptions) -> Vec<(Probe, Vec<Rank>)> {
         ));
     }
     let mut list = tests(Phase::Decode, &decoded, &[0], &ends);
-    list.extend(tests(Phase::Prefill, &[long], &[0], &ends));
+    list.extend(tests(Phase::Prefill, &[long], &[0], &[all]));
     add(Probe::synthetic(
         Purpose::Width,
         beyond_cache(Shape::wide, mixes[0]),

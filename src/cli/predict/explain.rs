@@ -65,7 +65,8 @@ fn phases<'a>(sheet: &mut Sheet, scenario: &Scenario<'a>, prediction: &Predictio
         }
         let made_of = match terms.overlap() {
             Overlap::None => "the sum of",
-            Overlap::Partial => "√(reading² + multiplying²) + √(cache² + attending²) + fixed costs, of",
+            Overlap::Weights => "√(reading weights² + multiplying²) + all else, of",
+            Overlap::Both => "√(reading² + multiplying²) + √(cache² + attending²) + fixed costs, of",
         };
         let mut grid = Grid::new([
             ("term", Align::Left),

@@ -253,6 +253,13 @@ impl<'a> Machine<'a> {
         ]
     }
 
+    /// Whether it is a CPU.
+    #[must_use]
+    #[inline]
+    pub fn on_cpu(&self) -> bool {
+        self.rates.on_cpu()
+    }
+
     /// Clock in the power mode over the full one.
     #[must_use]
     #[inline]

@@ -5,14 +5,15 @@
 //!
 //! ```text
 //! bandwidth = B · U_memory · g(threads) · U_interconnect^log2(domains)
-//! stream = (weight bytes + activation bytes) / bandwidth
+//! stream = weights + activations = (weight bytes + activation bytes) / bandwidth
 //! multiply = Σ_format  2 · n · weights(format) / (P(format) · U_compute(phase, format))
 //! cache = KV bytes / bandwidth
 //! attend = n · attention FLOPs(c) / (P · U_attention(phase))
 //! fixed = operations · t_operation(phase) + t_pass(phase)
 //!
-//! t = stream + multiply + cache + attend + fixed              for a prompt
-//!     √(stream² + multiply²) + √(cache² + attend²) + fixed    for a decoded token
+//! t = stream + multiply + cache + attend + fixed                      for a prompt on a GPU
+//!     √(weights² + multiply²) + activations + cache + attend + fixed  for a prompt on a CPU
+//!     √(stream² + multiply²) + √(cache² + attend²) + fixed            for a decoded token
 //! ```
 //!
 //! While a token is decoded each weight is used once, and a part of the arithmetic hides behind the stream that brings it. Attention is
@@ -93,20 +94,30 @@ impl<G: Gather> Pass<'_, G> {
     /// Attention of a span in the machine's share of the layers.
     #[inline(always)]
     fn attend(&mut self, phase: Phase, groups: &[AttentionGroup], span: Span, cache: (CacheType, CacheType)) {
-        let (mut flops, mut bytes) = (0.0, 0.0);
+        // What is attended to, and what takes as long.
+        let (mut flops, mut spent, mut bytes) = (0.0, 0.0, 0.0);
         let (key_bytes, value_bytes) = (cache.0.bytes_per_element(), cache.1.bytes_per_element());
         for group in groups {
             let visible = span.visible(group.attention.window, group.attention.bidirectional);
-            let attended = if span.in_blocks {
-                mean_in_blocks(group.attention.window, span.first, span.length)
-            } else {
-                visible
-            };
-            flops += group.flops * attended * span.tokens;
+            let of_group = group.flops * visible * span.tokens;
+            flops += of_group;
+            if let Some(beyond) = span.beyond_window {
+                let cells = group.attention.window.map(|window| window + beyond);
+                spent += of_group * mean_in_blocks(cells, span.first, span.length) / visible;
+            }
             bytes += (key_bytes * group.key_elements + value_bytes * group.value_elements) * visible * span.reads;
         }
         let layers = self.machine.part.layers;
-        self.add(self.machine.attend(phase, flops * layers));
+        let term = self.machine.attend(phase, flops * layers);
+        self.add(if spent > flops {
+            Term {
+                rate: term.rate * flops / spent,
+                seconds: term.seconds * spent / flops,
+                ..term
+            }
+        } else {
+            term
+        });
         self.add(self.machine.stream(TermKind::Cache, bytes * layers));
     }
 
@@ -178,7 +189,7 @@ impl<G: Gather> Pass<'_, G> {
             length: prompt,
             tokens,
             reads: if encodes { sequences } else { passes },
-            in_blocks: false,
+            beyond_window: None,
         };
         self.attend(phase, attention, span, cache);
         self.activate(activation_bytes, tokens);
@@ -218,7 +229,7 @@ impl<G: Gather> Pass<'_, G> {
             length: work.generate as f64,
             tokens: sequences,
             reads: sequences,
-            in_blocks: self.machine.splits_cache && work.can_split_cache(),
+            beyond_window: (self.machine.splits_cache && work.can_split_cache()).then_some(work.ubatch),
         };
         self.attend(phase, &sums.attention, span, (work.key_type, work.value_type));
         if work.prompt > 0 && !sums.cross.formats.is_empty() {
@@ -229,7 +240,7 @@ impl<G: Gather> Pass<'_, G> {
             let crossed = Span {
                 first: work.prompt as f64 - 1.0,
                 length: 1.0,
-                in_blocks: false,
+                beyond_window: None,
                 ..span
             };
             let single = (CacheType::F32, CacheType::F32);
@@ -293,7 +304,7 @@ pub fn terms(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> Te
     let mut list = List {
         phase,
         scenario,
-        terms: Terms::new(Overlap::of(phase)),
+        terms: Terms::new(Overlap::of(phase, machine)),
     };
     each(phase, scenario, machine, &mut list);
     list.terms
@@ -316,7 +327,7 @@ pub fn errors(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>) -> E
 #[must_use]
 #[inline(always)]
 pub fn summary(phase: Phase, scenario: &Scenario<'_>, machine: &Machine<'_>, prepared: &Prepared) -> Summary {
-    let mut tally = Tally::new(phase, prepared);
+    let mut tally = Tally::new(Overlap::of(phase, machine), prepared);
     each(phase, scenario, machine, &mut tally);
     tally.summary()
 }
@@ -332,8 +343,8 @@ struct Span {
     tokens: f64,
     /// How often the visible cache is read.
     reads: f64,
-    /// Whether threads share out the cache by blocks.
-    in_blocks: bool,
+    /// Where threads share out the cache by blocks, the cells that a layer with a window has room for beyond it: a ubatch.
+    beyond_window: Option<u64>,
 }
 
 impl Span {
@@ -365,20 +376,20 @@ fn sum_in_blocks(positions: f64) -> f64 {
     first + further + (positions - full * BLOCK) * BLOCK * (full + 1.0)
 }
 
-/// Mean number of cells that a token costs whose cache is shared out by blocks, over the contexts `first + i` for `i = 1 ..= length`, and
-/// `window` of each at most; all of them whole numbers.
+/// Mean number of cells that a token costs whose cache is shared out by blocks, over the contexts `first + i` for `i = 1 ..= length`, in a
+/// layer whose cache has `cells` at most; all of them whole numbers.
 ///
-/// `t` threads take `1/t` of the cells each, rounded up to whole blocks, and the first of them has only filled ones: it works as long as if
-/// all were.
+/// `t` threads take `1/t` of the cells each, rounded up to whole blocks, and one of them has only cells that count: it works as long as
+/// if all did. (Of a layer with a window, whose cache is a ring, that is so with three threads or more.)
 #[must_use]
 #[inline]
-pub fn mean_in_blocks(window: Option<u64>, first: f64, length: f64) -> f64 {
+pub fn mean_in_blocks(cells: Option<u64>, first: f64, length: f64) -> f64 {
     let last = first + length;
-    let window = window.map_or(f64::INFINITY, |window| window as f64);
-    let growing = sum_in_blocks(last.min(window)) - sum_in_blocks(first.min(window));
-    let beyond = (last - window).max(0.0) - (first - window).max(0.0);
+    let cells = cells.map_or(f64::INFINITY, |cells| cells as f64);
+    let growing = sum_in_blocks(last.min(cells)) - sum_in_blocks(first.min(cells));
+    let beyond = (last - cells).max(0.0) - (first - cells).max(0.0);
     let sum = if beyond > 0.0 {
-        growing + beyond * window
+        growing + beyond * cells
     } else {
         growing
     };

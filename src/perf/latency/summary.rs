@@ -3,7 +3,6 @@
 use super::matrices::{Derivatives, Prepared, STACKS, Stack};
 use super::term::{Overlap, Term, TermKind, Totals};
 use super::{Gather, Machine};
-use crate::calibration::Phase;
 
 /// What the terms of a phase come to.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -19,7 +18,7 @@ pub struct Summary {
 /// The terms of a phase while they are added up.
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
-    phase: Phase,
+    overlap: Overlap,
     prepared: &'a Prepared,
     totals: Totals,
     peak: f64,
@@ -31,9 +30,9 @@ pub(super) struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     #[inline(always)]
-    pub(super) fn new(phase: Phase, prepared: &'a Prepared) -> Self {
+    pub(super) fn new(overlap: Overlap, prepared: &'a Prepared) -> Self {
         Self {
-            phase,
+            overlap,
             prepared,
             totals: Totals::default(),
             peak: 0.0,
@@ -45,19 +44,18 @@ impl<'a> Tally<'a> {
 
     #[inline(always)]
     pub(super) fn summary(&self) -> Summary {
-        let overlap = Overlap::of(self.phase);
-        let totals = self.totals.overlapping(overlap);
-        let (matrices, attention) = (totals.matrices.visible(overlap), totals.attention.visible(overlap));
+        let totals = self.totals.overlapping(self.overlap);
+        let seen = totals.visible(self.overlap);
         let multiplied = totals.matrices.arithmetic_s;
         let visible = if multiplied > 0.0 {
-            matrices.arithmetic_s / multiplied
+            seen.matrices.arithmetic_s / multiplied
         } else {
             1.0
         };
         // Seconds are inverse to a utilization and proportional to a cost.
         let common = [
-            -(matrices.stream_s + attention.stream_s),
-            -attention.arithmetic_s,
+            -seen.memory_s(),
+            -seen.attention.arithmetic_s,
             self.operations_s,
             self.pass_s,
         ];

@@ -1,5 +1,6 @@
 //! The terms of a phase and their sums.
 
+use super::Machine;
 use crate::calibration::{FactorId, Phase};
 use arrayvec::ArrayVec;
 
@@ -42,22 +43,27 @@ pub struct Term {
 /// in prefill), of which the richest mixes have eight.
 const MOST_TERMS: usize = 16;
 
-/// How the stream and the arithmetic of a kernel make its time.
+/// How the streams and the arithmetic of a phase make its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
-    /// One after the other: their sum.
+    /// A prompt on a GPU: their sum.
     None,
-    /// In part at once: the root of the sum of their squares.
-    Partial,
+    /// A prompt on a CPU: the root of the sum of squares of multiplying and of reading weights, and the sum of all else. Caches of a
+    /// core fetch the next weights while it multiplies many tokens by these; activations are read and written by other kernels.
+    Weights,
+    /// A decoded token: the root of the sum of squares of arithmetic and its stream, of matrices and of attention.
+    Both,
 }
 
 impl Overlap {
-    /// Of a phase.
+    /// Of a phase on a machine.
     #[must_use]
-    pub const fn of(phase: Phase) -> Self {
+    #[inline]
+    pub fn of(phase: Phase, machine: &Machine<'_>) -> Self {
         match phase {
+            Phase::Prefill if machine.on_cpu() => Self::Weights,
             Phase::Prefill => Self::None,
-            Phase::Decode => Self::Partial,
+            Phase::Decode => Self::Both,
         }
     }
 }
@@ -72,27 +78,30 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The time that both take together.
+    /// The time of one after the other: their sum.
     #[must_use]
     #[inline]
-    pub fn seconds(&self, overlap: Overlap) -> f64 {
-        let Self { arithmetic_s, stream_s } = *self;
-        match overlap {
-            Overlap::None => arithmetic_s + stream_s,
-            Overlap::Partial => (arithmetic_s * arithmetic_s + stream_s * stream_s).sqrt(),
-        }
+    pub fn in_turn(&self) -> f64 {
+        self.arithmetic_s + self.stream_s
     }
 
-    /// What each adds to the time, `seconds · ∂ together / ∂ seconds`: arithmetic and stream, which sum to [`Kernels::seconds`].
+    /// The time of both at once, in part: the root of the sum of their squares.
+    #[must_use]
     #[inline]
-    pub(super) fn visible(&self, overlap: Overlap) -> Self {
-        let together = self.seconds(overlap);
-        if overlap == Overlap::None || together == 0.0 {
+    pub fn at_once(&self) -> f64 {
+        (self.arithmetic_s * self.arithmetic_s + self.stream_s * self.stream_s).sqrt()
+    }
+
+    /// What each adds to the time of both at once, `seconds · ∂ time / ∂ seconds`: arithmetic and stream, which sum to it.
+    #[inline]
+    fn visible(&self) -> Self {
+        let time = self.at_once();
+        if time == 0.0 {
             return *self;
         }
         Self {
-            arithmetic_s: self.arithmetic_s * (self.arithmetic_s / together),
-            stream_s: self.stream_s * (self.stream_s / together),
+            arithmetic_s: self.arithmetic_s * (self.arithmetic_s / time),
+            stream_s: self.stream_s * (self.stream_s / time),
         }
     }
 }
@@ -150,24 +159,21 @@ impl Terms {
     /// The seconds that each term adds to the whole, `term · ∂ seconds / ∂ term`, in the order of the terms. They sum to
     /// [`Terms::seconds`]: a term that hides behind a longer one adds less than it takes by itself.
     pub fn contributions(&self) -> impl Iterator<Item = (&Term, f64)> {
-        let Totals {
-            matrices, attention, ..
-        } = self.totals();
+        let totals = self.totals();
+        let visible = totals.visible(self.overlap);
         let share = |all: f64, visible: f64| if all > 0.0 { visible / all } else { 1.0 };
-        let shares = [matrices, attention].map(|kernels| {
-            let visible = kernels.visible(self.overlap);
-            (
-                share(kernels.arithmetic_s, visible.arithmetic_s),
-                share(kernels.stream_s, visible.stream_s),
-            )
-        });
-        let [matrices, attention] = shares;
+        let multiply = share(totals.matrices.arithmetic_s, visible.matrices.arithmetic_s);
+        let weights = share(totals.matrices.stream_s, visible.matrices.stream_s);
+        let activations = share(totals.activations_s, visible.activations_s);
+        let attend = share(totals.attention.arithmetic_s, visible.attention.arithmetic_s);
+        let cache = share(totals.attention.stream_s, visible.attention.stream_s);
         self.as_slice().iter().map(move |term| {
             let visible = match term.kind {
-                TermKind::Multiply => matrices.0,
-                TermKind::Weights | TermKind::Activations => matrices.1,
-                TermKind::Attend => attention.0,
-                TermKind::Cache => attention.1,
+                TermKind::Multiply => multiply,
+                TermKind::Weights => weights,
+                TermKind::Activations => activations,
+                TermKind::Attend => attend,
+                TermKind::Cache => cache,
                 TermKind::Operations | TermKind::Pass => 1.0,
             };
             (term, term.seconds * visible)
@@ -211,10 +217,12 @@ pub struct Totals {
     pub flops: f64,
     /// Bytes of weights, cache and activations.
     pub bytes: f64,
-    /// Weights streamed and multiplied, activations read and written.
+    /// Weights streamed and multiplied.
     pub matrices: Kernels,
     /// Attention and recurrences, which stream the cache.
     pub attention: Kernels,
+    /// Seconds of reading and writing activations.
+    pub activations_s: f64,
     /// Seconds of fixed costs.
     pub overhead_s: f64,
     /// Seconds in which a stream and its arithmetic run at once.
@@ -233,9 +241,13 @@ impl Totals {
                 self.flops += term.amount;
                 self.attention.arithmetic_s += term.seconds;
             }
-            TermKind::Weights | TermKind::Activations => {
+            TermKind::Weights => {
                 self.bytes += term.amount;
                 self.matrices.stream_s += term.seconds;
+            }
+            TermKind::Activations => {
+                self.bytes += term.amount;
+                self.activations_s += term.seconds;
             }
             TermKind::Cache => {
                 self.bytes += term.amount;
@@ -249,10 +261,53 @@ impl Totals {
     #[inline]
     pub(super) fn overlapping(self, overlap: Overlap) -> Self {
         let apart = self.compute_s() + self.memory_s();
-        let together = self.matrices.seconds(overlap) + self.attention.seconds(overlap);
+        let together = match overlap {
+            Overlap::None => apart,
+            Overlap::Weights => self.matrices.at_once() + self.attention.in_turn() + self.activations_s,
+            Overlap::Both => self.with_activations().at_once() + self.attention.at_once(),
+        };
         Self {
             hidden_s: apart - together,
             ..self
+        }
+    }
+
+    /// While one token is decoded, its activations flow with the weights.
+    #[inline]
+    fn with_activations(&self) -> Kernels {
+        Kernels {
+            stream_s: self.matrices.stream_s + self.activations_s,
+            ..self.matrices
+        }
+    }
+
+    /// What each sum adds to the time; what hides behind another adds less than it takes by itself.
+    #[inline]
+    pub(super) fn visible(&self, overlap: Overlap) -> Self {
+        match overlap {
+            Overlap::None => *self,
+            Overlap::Weights => Self {
+                matrices: self.matrices.visible(),
+                ..*self
+            },
+            Overlap::Both => {
+                let all = self.with_activations();
+                let visible = all.visible();
+                let share = if all.stream_s > 0.0 {
+                    visible.stream_s / all.stream_s
+                } else {
+                    1.0
+                };
+                Self {
+                    matrices: Kernels {
+                        stream_s: self.matrices.stream_s * share,
+                        ..visible
+                    },
+                    attention: self.attention.visible(),
+                    activations_s: self.activations_s * share,
+                    ..*self
+                }
+            }
         }
     }
 
@@ -267,7 +322,7 @@ impl Totals {
     #[must_use]
     #[inline]
     pub fn memory_s(&self) -> f64 {
-        self.matrices.stream_s + self.attention.stream_s
+        self.matrices.stream_s + self.attention.stream_s + self.activations_s
     }
 
     /// `compute + memory + overhead - hidden`.
@@ -287,6 +342,7 @@ impl std::ops::Add for Totals {
             bytes: self.bytes + other.bytes,
             matrices: self.matrices + other.matrices,
             attention: self.attention + other.attention,
+            activations_s: self.activations_s + other.activations_s,
             overhead_s: self.overhead_s + other.overhead_s,
             hidden_s: self.hidden_s + other.hidden_s,
         }

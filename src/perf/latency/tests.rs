@@ -110,7 +110,7 @@ fn a_cache_that_threads_split_costs_whole_blocks() {
     close(mean_in_blocks(None, 255.0, 3.0), 1280.0 / 3.0);
     // 256 times 768, then 1024
     close(mean_in_blocks(None, 512.0, 257.0), (256.0 * 768.0 + 1024.0) / 257.0);
-    // 511, 512, 513 see 512, 512 and, beyond the window, 512
+    // 511, 512, 513 see 512, 512 and, where there are no more, 512
     close(mean_in_blocks(Some(512), 510.0, 3.0), 512.0);
     assert_eq!(mean_in_blocks(Some(512), 5000.0, 7.0), 512.0);
     // Step by step
@@ -178,28 +178,51 @@ fn a_decoded_token_reads_and_multiplies_every_weight_once() {
 #[test]
 fn streaming_and_arithmetic_overlap_in_part() {
     let kernels = |stream_s, arithmetic_s| Kernels { stream_s, arithmetic_s };
-    close(kernels(3.0, 4.0).seconds(Overlap::Partial), 5.0);
-    close(kernels(3.0, 4.0).seconds(Overlap::None), 7.0);
+    close(kernels(3.0, 4.0).at_once(), 5.0);
+    close(kernels(3.0, 4.0).in_turn(), 7.0);
     // never less than the longer of the two, never more than their sum
-    close(kernels(3.0, 0.0).seconds(Overlap::Partial), 3.0);
-    // 3 · 3/5 and 4 · 4/5
-    let visible = kernels(3.0, 4.0).visible(Overlap::Partial);
-    close(visible.stream_s, 1.8);
-    close(visible.arithmetic_s, 3.2);
+    close(kernels(3.0, 0.0).at_once(), 3.0);
+    let totals = Totals {
+        matrices: kernels(3.0, 4.0),
+        activations_s: 2.0,
+        ..Totals::default()
+    };
+    // 3 · 3/5 and 4 · 4/5, and activations as they are
+    let visible = totals.visible(Overlap::Weights);
+    close(visible.matrices.stream_s, 1.8);
+    close(visible.matrices.arithmetic_s, 3.2);
+    close(visible.activations_s, 2.0);
+    // 3 + 2 read behind 12: 5 · 5/13, of which three fifths are weights, and 12 · 12/13
+    let decoded = Totals {
+        matrices: kernels(3.0, 12.0),
+        ..totals
+    };
+    let visible = decoded.visible(Overlap::Both);
+    close(visible.matrices.stream_s, 15.0 / 13.0);
+    close(visible.activations_s, 10.0 / 13.0);
+    close(visible.matrices.arithmetic_s, 144.0 / 13.0);
 }
 
 #[test]
-fn attention_hides_behind_its_cache_and_behind_no_weights() {
+fn what_hides_depends_on_phase_and_machine() {
     let kernels = |stream_s, arithmetic_s| Kernels { stream_s, arithmetic_s };
     let totals = Totals {
         matrices: kernels(3.0, 4.0),
         attention: kernels(12.0, 5.0),
+        activations_s: 0.5,
         overhead_s: 1.0,
         ..Totals::default()
     };
-    // 5 + 13 + 1, where all four in one root would be √(15² + 9²) + 1 = 18.5
-    close(totals.overlapping(Overlap::Partial).seconds(), 19.0);
-    close(totals.overlapping(Overlap::None).seconds(), 25.0);
+    let seconds = |overlap| totals.overlapping(overlap).seconds();
+    // √(3.5² + 4²) + 13 + 1, where all in one root would be √(15.5² + 9²) + 1
+    close(seconds(Overlap::Both), 28.25_f64.sqrt() + 14.0);
+    // 5 + 0.5 + 17 + 1
+    close(seconds(Overlap::Weights), 23.5);
+    close(seconds(Overlap::None), 25.5);
+    for overlap in [Overlap::Both, Overlap::Weights, Overlap::None] {
+        let visible = totals.visible(overlap);
+        close(visible.compute_s() + visible.memory_s() + 1.0, seconds(overlap));
+    }
 }
 
 #[test]
