@@ -8,6 +8,9 @@
 //! cost(z) = Σ 2·(√(1 + r²) - 1) + Σ z²
 //! ```
 //!
+//! Of a device whose file states what its cores read from memory, `r` also runs over these rates, beside that at which the law streams
+//! weights ([`Read`]).
+//!
 //! The pseudo-Huber loss is quadratic near zero and linear for outliers. One device's factors have it as their prior too ([`Tail`]): a
 //! class knows the middle of its devices better than how far the next one may lie from it. Measured logarithmic errors are
 //! differentiated through the share that each term has in the time, `∂ ln t / ∂ ln U = -share`, `∂ ln t / ∂ ln cost = share`.
@@ -26,6 +29,7 @@ use crate::scenario::Scenario;
 use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
+use std::collections::BTreeSet;
 
 pub use covariance::Covariance;
 
@@ -58,6 +62,58 @@ pub struct Point<'a> {
     pub weight: f64,
     /// Which [`Group`] it belongs to: one backend of one device.
     pub group: usize,
+}
+
+/// A rate at which so many cores read memory, as the device's file states it: what weights may stream at, which no llama.cpp ran for.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// A question with as many threads.
+    scenario: Scenario<'a>,
+    /// Bytes per second.
+    rate: f64,
+    /// As [`Point::group`].
+    group: usize,
+}
+
+/// How far the logarithms of a benchmark's reading and of the streaming of weights lie apart: kernels that do nothing else read up to as
+/// much faster, or slower.
+const READ_NOISE: f64 = 0.1;
+
+impl<'a> Read<'a> {
+    /// Those of the devices that the points are of.
+    fn of_devices(points: &[Point<'a>]) -> Vec<Self> {
+        let mut seen = BTreeSet::new();
+        let firsts = points.iter().filter(|point| seen.insert(point.group));
+        firsts
+            .flat_map(|point| {
+                let backend = point.scenario.backend;
+                let stated = [(&backend.core_bandwidth, 1), (&backend.read_bandwidth, backend.cores.value)];
+                stated.into_iter().filter_map(|(rate, threads)| {
+                    let mut scenario = point.scenario;
+                    scenario.workload.threads = Some(threads);
+                    Some(Self {
+                        scenario,
+                        rate: rate.as_ref()?.value.get(),
+                        group: point.group,
+                    })
+                })
+            })
+            .collect()
+    }
+
+    fn residual(&self, calibration: &Calibration) -> Residual {
+        let machine = Machine::new(&self.scenario, calibration);
+        let mut derivatives = vec![(FactorId::Memory, -1.0)];
+        for (factor, sensitivity) in machine.bandwidth_sensitivities() {
+            if sensitivity > 0.0 {
+                derivatives.push((factor, -sensitivity));
+            }
+        }
+        Residual {
+            value: (machine.s_per_byte * self.rate).ln(),
+            derivatives,
+        }
+    }
 }
 
 /// A factor from its position on the real line: a utilization `x / (1 + x)` with `x = eˡ`, which stays in (0, 1), and a cost `eˡ`.
@@ -156,19 +212,33 @@ pub struct Problem<'a> {
     pub tail: Tail,
     /// The measurements.
     pub points: Vec<Point<'a>>,
+    /// What is known of their devices' memory beside them.
+    pub reads: Vec<Read<'a>>,
     /// The groups that the points name.
     pub groups: Vec<Group>,
     /// Number of parameters.
     pub parameters: usize,
 }
 
-impl Problem<'_> {
+impl<'a> Problem<'a> {
+    /// The problem of these points and of what the files of their devices state of their memory.
+    pub fn new(tail: Tail, points: Vec<Point<'a>>, groups: Vec<Group>, parameters: usize) -> Self {
+        Self {
+            tail,
+            reads: Read::of_devices(&points),
+            points,
+            groups,
+            parameters,
+        }
+    }
+
     /// What the cost is divided by for the optimiser, whose first step is as long as the gradient: the curvature that all points
     /// together could have.
     fn curvature(&self) -> f64 {
         self.points
             .iter()
             .map(|point| point.scale().powi(2))
+            .chain(self.reads.iter().map(|_| READ_NOISE.powi(-2)))
             .sum::<f64>()
             .max(1.0)
     }
@@ -247,17 +317,23 @@ impl Point<'_> {
 }
 
 impl Problem<'_> {
-    /// Calls `visit` with each point's standardised residual and its gradient as (parameter, derivative) pairs.
+    /// Calls `visit` with the standardised residual of each point and read and its gradient as (parameter, derivative) pairs.
     fn visit(&self, z: &[f64], mut visit: impl FnMut(f64, &[(usize, f64)])) {
         let calibrations: Vec<Calibration> = self.groups.iter().map(|group| group.at(z)).collect();
         let mut gradient = Vec::new();
-        for point in &self.points {
-            let residual = residual(point, &calibrations[point.group]);
-            let scale = point.scale();
+        let of_points = self
+            .points
+            .iter()
+            .map(|point| (residual(point, &calibrations[point.group]), point.scale(), point.group));
+        let of_reads = self
+            .reads
+            .iter()
+            .map(|read| (read.residual(&calibrations[read.group]), READ_NOISE.recip(), read.group));
+        for (residual, scale, group) in of_points.chain(of_reads) {
             gradient.clear();
             for (factor, derivative) in residual.derivatives {
-                let loading = self.groups[point.group].loadings.iter().find(|(id, _)| *id == factor);
-                let derivative = derivative * slope(factor, calibrations[point.group].factor(factor));
+                let loading = self.groups[group].loadings.iter().find(|(id, _)| *id == factor);
+                let derivative = derivative * slope(factor, calibrations[group].factor(factor));
                 for &(parameter, coefficient) in loading.iter().flat_map(|(_, loading)| &loading.terms) {
                     gradient.push((parameter, derivative * coefficient * scale));
                 }

@@ -34,7 +34,12 @@ impl Backend {
         rename(&mut self.cores.source);
         self.clock.iter_mut().for_each(|number| rename(&mut number.source));
         self.peaks.values_mut().for_each(|number| rename(&mut number.source));
-        for number in self.core_bandwidth.iter_mut().chain(&mut self.host_to_device) {
+        let rates = [
+            &mut self.core_bandwidth,
+            &mut self.read_bandwidth,
+            &mut self.host_to_device,
+        ];
+        for number in rates.into_iter().flatten() {
             rename(&mut number.source);
         }
         self.last_level_cache
