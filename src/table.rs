@@ -15,14 +15,22 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Rows of a row group, the more the fewer columns there are: 32 768 of all of them, at most 262 144.
+/// Rows of a row group: the more the fewer columns there are (32 768 of all of them), and the more rows.
 ///
-/// The file ends with what is to be known of every column of every row group, some 4 kB each, which the writer keeps until then. Large
-/// row groups keep that small, and those of few columns take no more memory than those of all.
-fn rows_of_a_group(columns: usize) -> u64 {
+/// The file ends with what is to be known of every column of every row group, some 4 kB each, which the writer keeps until then, whereas
+/// of each value the groups at work hold some 32 bytes. Both together are least where both are alike: at `rows = group² / 128`, however
+/// many columns there are.
+fn rows_of_a_group(columns: usize, rows: u64) -> u64 {
     let wider = COLUMNS.len() / columns.max(1);
-    CHUNK << wider.max(1).ilog2().min(3)
+    let mut group = CHUNK << wider.max(1).ilog2().min(3);
+    while group < LONGEST_GROUP && rows > group * group / 128 {
+        group *= 2;
+    }
+    group
 }
+
+/// Beyond it what readers load at a time would be unwieldy.
+const LONGEST_GROUP: u64 = 1 << 20;
 
 /// Why a table cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +123,7 @@ fn schema(columns: &[&'static Column]) -> PolarsResult<Schema> {
 }
 
 /// Writes the rows that `keep` keeps (all, if none) as Parquet, a row group after the other, and tells `progress` how far it is.
-/// Memory grows by what the file's end says of each row group alone: with 14 columns half a byte a row, with all of them ten.
+/// Memory grows with the root of the number of rows: by what the file's end says of each row group, which are the longer the more there are.
 /// If it is stopped, the file holds what was done.
 ///
 /// # Errors
@@ -153,7 +161,7 @@ fn whole<W: Write + Send>(
     progress: &mut dyn FnMut(&Done),
 ) -> Result<(), RunError> {
     in_chunks_of(
-        rows_of_a_group(columns.len()),
+        rows_of_a_group(columns.len(), run.rows.len()),
         space,
         run,
         || {
@@ -206,7 +214,7 @@ fn some<W: Write + Send>(
         |Chunk { end, refused, made }| {
             done.kept += made.rows() as u64;
             waiting.append(made);
-            if waiting.rows() as u64 >= rows_of_a_group(columns.len()) {
+            if waiting.rows() as u64 >= rows_of_a_group(columns.len(), run.rows.len()) {
                 flush(&mut waiting)?;
             }
             done.end = end;
@@ -240,13 +248,24 @@ mod tests {
 
     #[test]
     fn row_groups_of_few_columns_are_longer_and_hold_no_more_than_those_of_all() {
-        assert_eq!(rows_of_a_group(COLUMNS.len()), CHUNK);
-        assert_eq!(
-            (rows_of_a_group(14), rows_of_a_group(1), rows_of_a_group(0)),
-            (4 * CHUNK, 8 * CHUNK, 8 * CHUNK)
-        );
+        assert_eq!(rows_of_a_group(COLUMNS.len(), 1000), CHUNK);
+        let few = |columns| rows_of_a_group(columns, 1000);
+        assert_eq!((few(14), few(1), few(0)), (4 * CHUNK, 8 * CHUNK, 8 * CHUNK));
         for columns in 1..=COLUMNS.len() {
-            assert!(rows_of_a_group(columns) * columns as u64 <= CHUNK * COLUMNS.len() as u64);
+            assert!(few(columns) * columns as u64 <= CHUNK * COLUMNS.len() as u64);
         }
+    }
+
+    #[test]
+    fn row_groups_of_a_long_table_are_longer() {
+        let all = |rows| rows_of_a_group(COLUMNS.len(), rows);
+        // 32 768² / 128
+        assert_eq!((all(8_388_608), all(8_388_609)), (CHUNK, 2 * CHUNK));
+        // 131 072² / 128 is 134 million
+        assert_eq!(
+            (all(100_000_000), rows_of_a_group(14, 100_000_000)),
+            (4 * CHUNK, 4 * CHUNK)
+        );
+        assert_eq!((all(u64::MAX), rows_of_a_group(1, u64::MAX)), (1 << 20, 1 << 20));
     }
 }

@@ -9,9 +9,7 @@ use crate::device::{BackendKind, Rail, Sourced};
 use crate::quant::BlockType;
 use crate::units::{ByteRate, Watts};
 
-const MEMORY: f64 = 0.68;
-/// With which one core draws the 9.2 GB/s that the board's file states.
-const CORE_SHARE: f64 = 0.9;
+const MEMORY: f64 = 0.61;
 const Q4_PREFILL: f64 = 0.21;
 /// Of which next to all time is fixed costs.
 const PROBE: Shape = Shape::operations(32);
@@ -66,7 +64,6 @@ fn class() -> Calibration {
 fn truth() -> Calibration {
     let mut truth = class();
     truth.set_factor(FactorId::Memory, MEMORY);
-    truth.set_factor(FactorId::CoreShare, CORE_SHARE);
     truth.set_factor(FactorId::Compute(Phase::Prefill, BlockType::Q4_0), Q4_PREFILL);
     truth
 }

@@ -8,7 +8,7 @@
 //! cost(z) = Σ 2·(√(1 + r²) - 1) + Σ z²
 //! ```
 //!
-//! Of a device whose file states what its cores read from memory, `r` also runs over these rates, beside that at which the law streams
+//! Of a device whose file states what one core and all of them read from memory, `r` also runs over these rates, beside that at which the law streams
 //! weights ([`Read`]).
 //!
 //! The pseudo-Huber loss is quadratic near zero and linear for outliers. One device's factors have it as their prior too ([`Tail`]): a
@@ -80,25 +80,25 @@ pub struct Read<'a> {
 const READ_NOISE: f64 = 0.1;
 
 impl<'a> Read<'a> {
-    /// Those of the devices that the points are of.
+    /// Those of the devices that the points are of, where one core and all of them were measured: either alone leaves open whether core
+    /// or memory bounds it.
     fn of_devices(points: &[Point<'a>]) -> Vec<Self> {
         let mut seen = BTreeSet::new();
         let firsts = points.iter().filter(|point| seen.insert(point.group));
-        firsts
-            .flat_map(|point| {
-                let backend = point.scenario.backend;
-                let stated = [(&backend.core_bandwidth, 1), (&backend.read_bandwidth, backend.cores.value)];
-                stated.into_iter().filter_map(|(rate, threads)| {
-                    let mut scenario = point.scenario;
-                    scenario.workload.threads = Some(threads);
-                    Some(Self {
-                        scenario,
-                        rate: rate.as_ref()?.value.get(),
-                        group: point.group,
-                    })
-                })
-            })
-            .collect()
+        let of_device = |point: &Point<'a>| {
+            let backend = point.scenario.backend;
+            let (one, all) = backend.core_bandwidth.as_ref().zip(backend.read_bandwidth.as_ref())?;
+            Some([(one, 1), (all, backend.cores.value)].map(|(rate, threads)| {
+                let mut scenario = point.scenario;
+                scenario.workload.threads = Some(threads);
+                Self {
+                    scenario,
+                    rate: rate.value.get(),
+                    group: point.group,
+                }
+            }))
+        };
+        firsts.filter_map(of_device).flatten().collect()
     }
 
     fn residual(&self, calibration: &Calibration) -> Residual {
