@@ -4,14 +4,14 @@ use super::bench::{Bench, Row};
 use super::energy;
 use super::fit::device::{DeviceFit, fit};
 use super::fit::{FitError, Point, weight_of_spread};
-use super::leave_out::{Judged, LeaveOut, median_error, scatter_of_nearest};
+use super::leave_out::{ENOUGH, Judged, LeaveOut, median_error, scatter_of_nearest};
 use super::measurement::Phase;
 use super::publish::{self, LEAST_SCATTER, round};
 use crate::calibration::{Calibration, CalibrationFile, FactorId, Origin, PhaseQuality};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// With fewer points of a phase than this, how far predictions scatter is the class's to say; with fewer of other models in formats that
-/// the fit knows, what the class says of its devices that were measured.
+/// With fewer points of a phase than this, how far predictions scatter is the class's to say. With more, but fewer than [`ENOUGH`] of models
+/// left out in formats that the fit knows, it is what the class says of its devices that were measured.
 const ENOUGH_POINTS: usize = 6;
 
 /// What was measured, beside the measurements.
@@ -134,7 +134,7 @@ fn quality(
                 .filter(|judged| points[judged.row].share_of_weights(class) >= LEAST_SHARE_OF_WEIGHTS)
                 .copied()
                 .collect();
-            let own = judged.len() >= ENOUGH_POINTS;
+            let own = judged.len() >= ENOUGH;
             let fitted = points.iter().filter(|point| point.phase == phase).count();
             let of_class = class.quality(phase);
             let scatter = match of_class.measured_scatter {

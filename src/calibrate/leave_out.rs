@@ -100,7 +100,7 @@ fn fold(bench: &Bench, leave_out: LeaveOut, key: &str, rows: &[usize]) -> Result
 pub const QUANTILE_90: f64 = 1.645;
 
 /// With fewer than this there is no 90th percentile.
-const ENOUGH: usize = 9;
+pub(super) const ENOUGH: usize = 9;
 
 impl LeaveOut {
     /// What errs by itself: with a device (or class) left out all of its rows err together and count as one; with a model left out, every

@@ -11,8 +11,7 @@ pub const SOURCE: &str = "edgeprof-probe";
 /// Key of the bandwidth that follows from them.
 const BANDWIDTH: &str = "edgeprof-probe-bandwidth";
 
-/// Puts probed rates into a device: storage, what one core and all of them draw from memory, and the memory's bandwidth where that was a
-/// guess.
+/// Puts probed rates into a device: storage, what one core draws from memory, and the memory's bandwidth where that was a guess.
 ///
 /// The law takes the nominal bandwidth, of which devices of the class stream the share `class_share`. A guess of it is replaced by
 /// the one of which that share is the measured rate, `max(read_bandwidth, streamed) / class_share`, where `streamed` is the highest
@@ -46,7 +45,6 @@ pub fn take(
     }
     if let Some(cpu) = device.backends.get_mut(&BackendKind::Cpu) {
         cpu.core_bandwidth = Some(sourced(probes.core_read_bandwidth, SOURCE));
-        cpu.read_bandwidth = Some(sourced(probes.read_bandwidth, SOURCE));
     }
     let card = device.backends.get_mut(&backend).filter(|card| card.memory.is_some());
     if let (Some(card), Some(rate)) = (card, probes.host_to_device) {
@@ -136,8 +134,6 @@ mod tests {
                 .value,
             ByteRate(7e9)
         );
-        let read = device.backends[&BackendKind::Cpu].read_bandwidth.as_ref();
-        assert_eq!(read.map(|rate| rate.value), Some(ByteRate(12e9)));
         let text = device.to_toml().unwrap();
         assert_eq!(Device::parse("pi5", &text).unwrap(), device);
         assert_eq!(device.backends[&BackendKind::Cpu].host_to_device, None);

@@ -169,7 +169,6 @@ impl Backend {
             clock: self.clock.as_ref().map(renamed),
             peaks: peaks.collect(),
             core_bandwidth: self.core_bandwidth.as_ref().map(renamed),
-            read_bandwidth: self.read_bandwidth.as_ref().map(renamed),
             last_level_cache: self.last_level_cache.as_ref().map(renamed),
             memory: self.memory.as_ref().map(Memory::renamed),
             host_to_device: self.host_to_device.as_ref().map(renamed),

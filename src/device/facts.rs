@@ -81,7 +81,6 @@ impl<'a> Collector<'a, '_> {
             self.below(&["peaks"]).add(arithmetic.name(), peak);
         }
         self.add("core_bandwidth", backend.core_bandwidth.as_ref());
-        self.add("read_bandwidth", backend.read_bandwidth.as_ref());
         self.add("last_level_cache", backend.last_level_cache.as_ref());
         if let Some(memory) = &backend.memory {
             self.below(&["memory"]).memory(memory);

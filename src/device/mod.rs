@@ -180,8 +180,6 @@ pub struct Backend {
     pub peaks: Peaks,
     /// Bandwidth that one core can draw from memory, if it was measured.
     pub core_bandwidth: Option<Sourced<ByteRate>>,
-    /// Bandwidth that all cores together draw from memory, if it was measured.
-    pub read_bandwidth: Option<Sourced<ByteRate>>,
     /// Last-level cache that serves these cores.
     pub last_level_cache: Option<Sourced<Bytes>>,
     /// The backend's own memory (a discrete GPU's); none if it computes in the device's memory.

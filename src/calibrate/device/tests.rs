@@ -5,9 +5,9 @@ use crate::calibrate::measurement::{Engine, Measurement, Measurements};
 use crate::calibrate::plan::Shape;
 use crate::calibration::{FactorId, MeasuredPower, PowerFactors};
 use crate::catalog::{Catalog, Choice};
-use crate::device::{BackendKind, Rail, Sourced};
+use crate::device::{BackendKind, Rail};
 use crate::quant::BlockType;
-use crate::units::{ByteRate, Watts};
+use crate::units::Watts;
 
 const MEMORY: f64 = 0.61;
 const Q4_PREFILL: f64 = 0.21;
@@ -183,43 +183,6 @@ fn its_own_watts_are_its_energy() {
         row.measurement.idle_watts = None;
     }
     assert_eq!(calibrated(&bench).file.power, None);
-}
-
-/// What one core and all of them read says how a run of all threads would scale with fewer, of which no point was measured.
-#[test]
-fn what_cores_read_bounds_what_threads_stream() {
-    let one_core_of = |stated: [f64; 2]| {
-        let mut device = Catalog::builtin().device("pi5").unwrap().value.clone();
-        let cpu = device.backends.get_mut(&BackendKind::Cpu).unwrap();
-        let source = cpu.core_bandwidth.clone().unwrap().source;
-        let rate = |rate| {
-            Some(Sourced {
-                value: ByteRate(rate),
-                source: source.clone(),
-            })
-        };
-        (cpu.core_bandwidth, cpu.read_bandwidth) = (rate(stated[0]), rate(stated[1]));
-        let own = Own {
-            device: Some(device),
-            ..Own::default()
-        };
-        let rows = ["q4_0", "q8_0"].map(|precision| measurement("tinyllama", precision, Phase::Decode, 0));
-        let measured = Measurements {
-            kept: rows.to_vec(),
-            left_out: Vec::new(),
-        };
-        let mut bench = Bench::with(&Catalog::builtin(), &own, measured);
-        for row in &mut bench.rows {
-            row.measurement.tokens_per_s *= (-row.point().unwrap().log_error(&class())).exp();
-        }
-        let mut scenario = bench.rows[0].scenario().unwrap();
-        scenario.workload.threads = Some(1);
-        let found = calibrated(&bench);
-        1.0 / crate::perf::latency::Machine::new(&scenario, &found.fit.calibration).s_per_byte
-    };
-    let (slow, fast) = (one_core_of([4e9, 11e9]), one_core_of([9.5e9, 11e9]));
-    assert!((slow / 4e9).ln().abs() < 0.25, "{slow}");
-    assert!((fast / 9.5e9).ln().abs() < 0.25, "{fast}");
 }
 
 /// Two threads, at the end of a block of cells and just past one.

@@ -53,13 +53,15 @@ impl<'a> Solved<'a> {
         held: &BTreeSet<FactorId>,
     ) -> Result<Self, FitError> {
         let loadings = belief.loadings(held);
-        let points = points.map(|point| Point { group: 0, ..point }).collect();
-        let parameters = loadings.len();
-        let group = Group {
-            base: class.clone(),
-            loadings,
+        let problem = Problem {
+            tail: Tail::Heavy,
+            points: points.map(|point| Point { group: 0, ..point }).collect(),
+            parameters: loadings.len(),
+            groups: vec![Group {
+                base: class.clone(),
+                loadings,
+            }],
         };
-        let problem = Problem::new(Tail::Heavy, points, vec![group], parameters);
         let solution = minimise(&problem)?;
         let loadings: Vec<&Loading> = problem.groups[0].loadings.iter().map(|(_, loading)| loading).collect();
         let mut covariance = Covariance::at(&problem, &solution)?.of(&loadings);

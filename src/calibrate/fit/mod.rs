@@ -8,9 +8,6 @@
 //! cost(z) = Σ 2·(√(1 + r²) - 1) + Σ z²
 //! ```
 //!
-//! Of a device whose file states what one core and all of them read from memory, `r` also runs over these rates, beside that at which the law streams
-//! weights ([`Read`]).
-//!
 //! The pseudo-Huber loss is quadratic near zero and linear for outliers. One device's factors have it as their prior too ([`Tail`]): a
 //! class knows the middle of its devices better than how far the next one may lie from it. Measured logarithmic errors are
 //! differentiated through the share that each term has in the time, `∂ ln t / ∂ ln U = -share`, `∂ ln t / ∂ ln cost = share`.
@@ -29,7 +26,6 @@ use crate::scenario::Scenario;
 use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
-use std::collections::BTreeSet;
 
 pub use covariance::Covariance;
 
@@ -62,58 +58,6 @@ pub struct Point<'a> {
     pub weight: f64,
     /// Which [`Group`] it belongs to: one backend of one device.
     pub group: usize,
-}
-
-/// A rate at which so many cores read memory, as the device's file states it: what weights may stream at, which no llama.cpp ran for.
-#[derive(Debug, Clone, Copy)]
-pub struct Read<'a> {
-    /// A question with as many threads.
-    scenario: Scenario<'a>,
-    /// Bytes per second.
-    rate: f64,
-    /// As [`Point::group`].
-    group: usize,
-}
-
-/// How far the logarithms of a benchmark's reading and of the streaming of weights lie apart: kernels that do nothing else read up to as
-/// much faster, or slower.
-const READ_NOISE: f64 = 0.1;
-
-impl<'a> Read<'a> {
-    /// Those of the devices that the points are of, where one core and all of them were measured: either alone leaves open whether core
-    /// or memory bounds it.
-    fn of_devices(points: &[Point<'a>]) -> Vec<Self> {
-        let mut seen = BTreeSet::new();
-        let firsts = points.iter().filter(|point| seen.insert(point.group));
-        let of_device = |point: &Point<'a>| {
-            let backend = point.scenario.backend;
-            let (one, all) = backend.core_bandwidth.as_ref().zip(backend.read_bandwidth.as_ref())?;
-            Some([(one, 1), (all, backend.cores.value)].map(|(rate, threads)| {
-                let mut scenario = point.scenario;
-                scenario.workload.threads = Some(threads);
-                Self {
-                    scenario,
-                    rate: rate.value.get(),
-                    group: point.group,
-                }
-            }))
-        };
-        firsts.filter_map(of_device).flatten().collect()
-    }
-
-    fn residual(&self, calibration: &Calibration) -> Residual {
-        let machine = Machine::new(&self.scenario, calibration);
-        let mut derivatives = vec![(FactorId::Memory, -1.0)];
-        for (factor, sensitivity) in machine.bandwidth_sensitivities() {
-            if sensitivity > 0.0 {
-                derivatives.push((factor, -sensitivity));
-            }
-        }
-        Residual {
-            value: (machine.s_per_byte * self.rate).ln(),
-            derivatives,
-        }
-    }
 }
 
 /// A factor from its position on the real line: a utilization `x / (1 + x)` with `x = eˡ`, which stays in (0, 1), and a cost `eˡ`.
@@ -212,33 +156,19 @@ pub struct Problem<'a> {
     pub tail: Tail,
     /// The measurements.
     pub points: Vec<Point<'a>>,
-    /// What is known of their devices' memory beside them.
-    pub reads: Vec<Read<'a>>,
     /// The groups that the points name.
     pub groups: Vec<Group>,
     /// Number of parameters.
     pub parameters: usize,
 }
 
-impl<'a> Problem<'a> {
-    /// The problem of these points and of what the files of their devices state of their memory.
-    pub fn new(tail: Tail, points: Vec<Point<'a>>, groups: Vec<Group>, parameters: usize) -> Self {
-        Self {
-            tail,
-            reads: Read::of_devices(&points),
-            points,
-            groups,
-            parameters,
-        }
-    }
-
+impl Problem<'_> {
     /// What the cost is divided by for the optimiser, whose first step is as long as the gradient: the curvature that all points
     /// together could have.
     fn curvature(&self) -> f64 {
         self.points
             .iter()
             .map(|point| point.scale().powi(2))
-            .chain(self.reads.iter().map(|_| READ_NOISE.powi(-2)))
             .sum::<f64>()
             .max(1.0)
     }
@@ -317,23 +247,17 @@ impl Point<'_> {
 }
 
 impl Problem<'_> {
-    /// Calls `visit` with the standardised residual of each point and read and its gradient as (parameter, derivative) pairs.
+    /// Calls `visit` with each point's standardised residual and its gradient as (parameter, derivative) pairs.
     fn visit(&self, z: &[f64], mut visit: impl FnMut(f64, &[(usize, f64)])) {
         let calibrations: Vec<Calibration> = self.groups.iter().map(|group| group.at(z)).collect();
         let mut gradient = Vec::new();
-        let of_points = self
-            .points
-            .iter()
-            .map(|point| (residual(point, &calibrations[point.group]), point.scale(), point.group));
-        let of_reads = self
-            .reads
-            .iter()
-            .map(|read| (read.residual(&calibrations[read.group]), READ_NOISE.recip(), read.group));
-        for (residual, scale, group) in of_points.chain(of_reads) {
+        for point in &self.points {
+            let residual = residual(point, &calibrations[point.group]);
+            let scale = point.scale();
             gradient.clear();
             for (factor, derivative) in residual.derivatives {
-                let loading = self.groups[group].loadings.iter().find(|(id, _)| *id == factor);
-                let derivative = derivative * slope(factor, calibrations[group].factor(factor));
+                let loading = self.groups[point.group].loadings.iter().find(|(id, _)| *id == factor);
+                let derivative = derivative * slope(factor, calibrations[point.group].factor(factor));
                 for &(parameter, coefficient) in loading.iter().flat_map(|(_, loading)| &loading.terms) {
                     gradient.push((parameter, derivative * coefficient * scale));
                 }
@@ -350,6 +274,12 @@ impl CostFunction for Problem<'_> {
     fn cost(&self, z: &Self::Param) -> Result<f64, argmin::core::Error> {
         let mut cost: f64 = z.iter().map(|&z| self.tail.cost(z)).sum();
         self.visit(z, |r, _| cost += 2.0 * ((1.0 + r * r).sqrt() - 1.0));
+        if !cost.is_finite() {
+            // The line search would go on for ever.
+            return Err(argmin::core::Error::msg(
+                "measurements that no factors explain: are the rates of this machine?",
+            ));
+        }
         Ok(cost / self.curvature())
     }
 }

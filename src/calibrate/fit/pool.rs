@@ -152,7 +152,12 @@ impl Pool {
                     .collect(),
             })
             .collect();
-        let problem = Problem::new(Tail::Normal, points, groups, parameters.index.len());
+        let problem = Problem {
+            tail: Tail::Normal,
+            points,
+            groups,
+            parameters: parameters.index.len(),
+        };
         let solution = minimise(&problem)?;
         let mut measured: BTreeSet<FactorId> = used.into_iter().flatten().collect();
         measured.extend([FactorId::Memory, FactorId::CoreShare, FactorId::Interconnect]);

@@ -34,12 +34,7 @@ impl Backend {
         rename(&mut self.cores.source);
         self.clock.iter_mut().for_each(|number| rename(&mut number.source));
         self.peaks.values_mut().for_each(|number| rename(&mut number.source));
-        let rates = [
-            &mut self.core_bandwidth,
-            &mut self.read_bandwidth,
-            &mut self.host_to_device,
-        ];
-        for number in rates.into_iter().flatten() {
+        for number in self.core_bandwidth.iter_mut().chain(&mut self.host_to_device) {
             rename(&mut number.source);
         }
         self.last_level_cache

@@ -133,7 +133,6 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
         features: features(machine),
         peaks,
         core_bandwidth: None,
-        read_bandwidth: None,
         last_level_cache: machine.last_level_cache.map(|bytes| sourced(Bytes(bytes), "topology")),
         memory: None,
         host_to_device: None,

@@ -282,7 +282,6 @@ fn median_device(
             .unwrap_or_default(),
         peaks,
         core_bandwidth: None,
-        read_bandwidth: None,
         last_level_cache: None,
         memory: None,
         host_to_device: None,
