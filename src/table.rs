@@ -18,12 +18,12 @@ use std::sync::Arc;
 /// Rows of a row group: the more the fewer columns there are (32 768 of all of them), and the more rows.
 ///
 /// The file ends with what is to be known of every column of every row group, some 4 kB each, which the writer keeps until then, whereas
-/// of each value the groups at work hold some 32 bytes. Both together are least where both are alike: at `rows = group² / 128`, however
+/// of each value the groups at work hold some 32 bytes. Groups of twice the length hold less in all from `rows = group² / 64` on, however
 /// many columns there are.
 fn rows_of_a_group(columns: usize, rows: u64) -> u64 {
     let wider = COLUMNS.len() / columns.max(1);
     let mut group = CHUNK << wider.max(1).ilog2().min(3);
-    while group < LONGEST_GROUP && rows > group * group / 128 {
+    while group < LONGEST_GROUP && rows > group * group / 64 {
         group *= 2;
     }
     group
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn row_groups_of_a_long_table_are_longer() {
         let all = |rows| rows_of_a_group(COLUMNS.len(), rows);
-        // 32 768² / 128
-        assert_eq!((all(8_388_608), all(8_388_609)), (CHUNK, 2 * CHUNK));
-        // 131 072² / 128 is 134 million
+        // 32 768² / 64
+        assert_eq!((all(16_777_216), all(16_777_217)), (CHUNK, 2 * CHUNK));
+        // 65 536² / 64 is 67 million, 131 072² / 64 268 million
         assert_eq!(
             (all(100_000_000), rows_of_a_group(14, 100_000_000)),
             (4 * CHUNK, 4 * CHUNK)
