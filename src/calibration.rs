@@ -334,7 +334,7 @@ pub struct Calibration {
     pub file: CalibrationFile,
     /// What the backend draws while it computes, if that was fitted for it or its class.
     pub power: Option<PowerFactors>,
-    values: Box<[f64]>,
+    values: Box<[f64; FactorId::COUNT]>,
     /// None for a calibration without uncertainty.
     covariance: Option<Box<Covariance>>,
     quality: [PhaseQuality; 2],
@@ -362,7 +362,7 @@ impl Calibration {
     /// [`CalibrationError`] where a factor is unknown, missing or impossible.
     pub fn new(id: &str, file: CalibrationFile) -> Result<Self, CalibrationError> {
         let path = || id.to_owned();
-        let mut values = vec![f64::NAN; FactorId::COUNT].into_boxed_slice();
+        let mut values = Box::new([f64::NAN; FactorId::COUNT]);
         let mut errors = vec![0.0; FactorId::COUNT].into_boxed_slice();
         for (name, factor) in &file.factors {
             let bad = |name: &str, value, expected| CalibrationError::BadValue {
@@ -518,7 +518,7 @@ impl Calibration {
             id: String::new(),
             file,
             power: None,
-            values: vec![1.0; FactorId::COUNT].into(),
+            values: Box::new([1.0; FactorId::COUNT]),
             covariance: None,
             quality: <[PhaseQuality; 2]>::default(),
         }

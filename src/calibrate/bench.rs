@@ -3,9 +3,11 @@
 use super::fit::Point;
 use super::fit::pool::Member;
 use super::measurement::{LeftOut, Measurement, Measurements, Phase};
+use crate::calibration::Calibration;
 use crate::catalog::Catalog;
 use crate::device::Device;
 use crate::model::Model;
+use crate::output::number::significant;
 use crate::perf::sums::ModelSums;
 use crate::quant::{CacheType, Precision};
 use crate::scenario::{Scenario, Workload};
@@ -46,6 +48,9 @@ pub struct Own {
     /// The device whose id it has, in place of the catalogue's.
     pub device: Option<Device>,
 }
+
+/// No device is so many times as fast as its class predicts, whatever the engine's build.
+const IMPLAUSIBLE: f64 = 30.0;
 
 impl Row {
     /// The question that the row answers.
@@ -134,18 +139,7 @@ impl Bench {
         for measurement in measurements.kept {
             match bench.row(catalog, own, &measurement, &mut sums) {
                 Ok(row) => bench.rows.push(row),
-                Err(reason) => bench.left_out.push(LeftOut {
-                    power: None,
-                    line: measurement.line,
-                    backend: measurement.backend.name().to_owned(),
-                    test: measurement.test(),
-                    device: measurement.device,
-                    model: measurement.model,
-                    precision: measurement.precision,
-                    tokens_per_s: measurement.tokens_per_s,
-                    source: measurement.source,
-                    reason,
-                }),
+                Err(reason) => bench.left_out.push(measurement.left_out(reason)),
             }
         }
         bench
@@ -213,6 +207,25 @@ impl Bench {
         };
         row.scenario().map_err(|error| error.to_string())?;
         Ok(row)
+    }
+
+    /// Leaves out the rows whose rate is [far](IMPLAUSIBLE) beyond what `class` predicts: of another device or model than they say, or
+    /// written in another unit. (A rate far below it may be that of a machine that was busy, or swapped.)
+    pub fn leave_out_implausible(&mut self, class: &Calibration) {
+        let ratio = |row: &Row| -> Option<f64> { Some(row.point().ok()?.log_error(class).exp()) };
+        for row in std::mem::take(&mut self.rows) {
+            match ratio(&row).filter(|ratio| *ratio > IMPLAUSIBLE) {
+                None => self.rows.push(row),
+                Some(ratio) => {
+                    let reason = format!(
+                        "{} times as fast as its class `{}` predicts: another device, model or unit than the row says?",
+                        significant(ratio, 2),
+                        class.file.class
+                    );
+                    self.left_out.push(row.measurement.left_out(reason));
+                }
+            }
+        }
     }
 
     /// The points of the rows that `keep` accepts; their groups are [`Bench::members`].

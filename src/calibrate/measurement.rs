@@ -110,6 +110,23 @@ impl Measurement {
             format!("{name}{} @ d{}", self.tokens, self.depth)
         }
     }
+
+    /// The row where it is neither fitted nor judged.
+    #[must_use]
+    pub fn left_out(self, reason: String) -> LeftOut {
+        LeftOut {
+            power: None,
+            line: self.line,
+            backend: self.backend.name().to_owned(),
+            test: self.test(),
+            device: self.device,
+            model: self.model,
+            precision: self.precision,
+            tokens_per_s: self.tokens_per_s,
+            source: self.source,
+            reason,
+        }
+    }
 }
 
 /// A row that is neither fitted nor judged, and why.

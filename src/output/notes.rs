@@ -51,6 +51,17 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
     if !prediction.basis.inside_measured_range && prediction.fits {
         notes.push("outside the range that was measured: the intervals are wider".to_owned());
     }
+    if let Some(rate) = prediction.decode_tokens_per_s {
+        let split = prediction.parts(scenario).splitting_cache().predict(scenario);
+        if let Some(split) = split.decode_tokens_per_s
+            && split < SLOWED * rate
+        {
+            notes.push(format!(
+                "of builds whose threads share out the heads of attention; llama.cpp's since early 2026 split the cache: {} tokens/s of decoding then",
+                number::rate(split)
+            ));
+        }
+    }
     if !work.repack && scenario.backend_kind == BackendKind::Cpu && prediction.fits {
         notes.push(
             "without repacking a prompt takes as much longer (or shorter) as in pairs of runs with and without; the intervals are wider".to_owned(),
@@ -85,6 +96,9 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
     }
     notes
 }
+
+/// A share of the decoding rate: what would leave less is worth a note.
+const SLOWED: f64 = 0.95;
 
 /// The beginning of the note on a model that does not fit.
 pub const MISFIT: &str = "it does not fit, so it has no speed";

@@ -1,7 +1,7 @@
 //! The parts of a model by what computes them: the backend, and the host's CPU where layers stay there.
 
 use super::energy::Draw;
-use super::latency::{self, Derivatives, Machine, Prepared, Summary, Terms, Totals};
+use super::latency::{self, Machine, Prepared, Summary, Terms, Totals};
 use super::prediction::Prediction;
 use crate::calibration::{Calibration, Phase};
 use crate::device::Backend;
@@ -52,13 +52,15 @@ impl<'a> Part<'a> {
 
     /// The energy of these totals, if the device states its powers.
     #[inline(always)]
-    fn energy(&self, totals: &Totals) -> Option<PhaseEnergy> {
-        let energy = self.draw?.energy(totals);
+    fn joules(&self, totals: &Totals) -> Option<f64> {
+        Some(self.draw.as_ref()?.energy(totals).total())
+    }
+
+    /// The variance of the logarithm of the power that these totals draw: the uncertainty of its factors and the scatter that none
+    /// explains.
+    pub(super) fn power_variance(&self, totals: &Totals) -> Option<f64> {
         let factors = self.machine.calibration.power.as_ref()?;
-        Some(PhaseEnergy {
-            joules: energy.total(),
-            variance: factors.variance(energy.shares()),
-        })
+        Some(factors.variance(self.draw.as_ref()?.energy(totals).shares()))
     }
 }
 
@@ -81,12 +83,22 @@ impl<'a> Parts<'a> {
     /// The parts of a scenario; without the calibration of its CPU, the backend computes all.
     #[must_use]
     pub fn new(scenario: &Scenario<'a>, calibration: &'a Calibration, host: Option<&'a Calibration>) -> Self {
-        let work = &scenario.workload;
         let split = host.and_then(|host| Machine::split(scenario, calibration, host));
-        let (machine, host) = match split {
-            Some((on_gpu, on_host)) => (on_gpu, Part::on_host(scenario, on_host)),
-            None => (Machine::new(scenario, calibration), None),
-        };
+        match split {
+            Some((on_gpu, on_host)) => Self::with(scenario, on_gpu, Part::on_host(scenario, on_host)),
+            None => Self::of_backend(scenario, calibration),
+        }
+    }
+
+    /// The same for a backend that computes all.
+    #[inline(always)]
+    pub(super) fn of_backend(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Self {
+        Self::with(scenario, Machine::new(scenario, calibration), None)
+    }
+
+    #[inline(always)]
+    fn with(scenario: &Scenario<'a>, machine: Machine<'a>, host: Option<Part<'a>>) -> Self {
+        let work = &scenario.workload;
         Self {
             backend: Part::new(scenario, scenario.backend, machine),
             host,
@@ -104,6 +116,15 @@ impl<'a> Parts<'a> {
             && (self.side_by_side, self.repack) == (work.sequences > 1, work.repack)
     }
 
+    /// The same where the engine's CPU threads [split the cache](crate::calibration::CalibrationFile::splits_cache).
+    #[must_use]
+    pub fn splitting_cache(mut self) -> Self {
+        for part in std::iter::once(&mut self.backend).chain(&mut self.host) {
+            part.machine = part.machine.splitting_cache();
+        }
+        self
+    }
+
     /// The backend's part, then the host's.
     pub fn iter(&self) -> impl Iterator<Item = &Part<'a>> {
         std::iter::once(&self.backend).chain(&self.host)
@@ -114,17 +135,12 @@ impl<'a> Parts<'a> {
     /// Compiled into its caller, once per phase.
     #[inline(always)]
     pub(super) fn phase(&self, phase: Phase, scenario: &Scenario<'_>) -> Option<PhaseFigures> {
-        let Summary {
-            totals,
-            derivatives,
-            peak,
-        } = self.backend.summary(phase, scenario);
+        let Summary { totals, peak, .. } = self.backend.summary(phase, scenario);
         let mut figures = PhaseFigures {
             totals,
             seconds: totals.seconds(),
-            energy: self.backend.energy(&totals),
+            joules: self.backend.joules(&totals),
             peak,
-            derivatives,
         };
         if let Some(host) = &self.host {
             figures.add_host(host, phase, scenario);
@@ -138,11 +154,9 @@ impl<'a> Parts<'a> {
 pub(super) struct PhaseFigures {
     pub totals: Totals,
     pub seconds: f64,
-    pub energy: Option<PhaseEnergy>,
+    pub joules: Option<f64>,
     /// The highest peak that the backend multiplies weights at; 0 where it multiplies none.
     pub peak: f64,
-    /// How the backend's seconds hang on its factors.
-    pub derivatives: Derivatives,
 }
 
 impl PhaseFigures {
@@ -153,22 +167,9 @@ impl PhaseFigures {
         let summary = host.summary(phase, scenario);
         self.totals = self.totals + summary.totals;
         self.seconds += summary.totals.seconds();
-        self.energy = self
-            .energy
-            .zip(host.energy(&summary.totals))
-            .map(|(backend, host)| PhaseEnergy {
-                joules: backend.joules + host.joules,
-                variance: backend.variance.max(host.variance),
-            });
+        let joules = self.joules.zip(host.joules(&summary.totals));
+        self.joules = joules.map(|(backend, host)| backend + host);
     }
-}
-
-/// Energy of a phase.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PhaseEnergy {
-    pub joules: f64,
-    /// The variance of the logarithm of the power: the uncertainty of its factors and the scatter that none explains.
-    pub variance: f64,
 }
 
 impl<'a> Prediction<'a> {

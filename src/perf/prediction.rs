@@ -2,7 +2,6 @@
 
 use super::bound::Bound;
 use super::interval::{Intervals, Uncertain};
-use super::latency::Derivatives;
 use super::paging;
 use super::part::{Parts, PhaseFigures};
 use crate::calibration::{Calibration, Phase, PowerFactors};
@@ -102,17 +101,6 @@ pub struct Prediction<'a> {
     pub basis: Basis<'a>,
     /// The calibration of the host's CPU, where it computes some of the layers.
     pub host: Option<&'a Calibration>,
-    /// What the intervals are made of, by [`Phase`].
-    pub(super) errors: [PhaseErrors; 2],
-}
-
-/// What the uncertainty of a phase is made of, beside the errors of its factors.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct PhaseErrors {
-    /// How the backend's seconds hang on its factors.
-    pub derivatives: Derivatives,
-    /// What the energy's variance has beyond that of the time.
-    pub energy_variance: Option<f64>,
 }
 
 /// The figures of `scenario` with the factors of `calibration`, every layer of the model on the scenario's backend.
@@ -120,7 +108,7 @@ pub(super) struct PhaseErrors {
 /// Where [`Workload::gpu_layers`](crate::scenario::Workload::gpu_layers) leaves layers to the CPU, [`predict_split`] counts them.
 #[must_use]
 pub fn predict<'a>(scenario: &Scenario<'a>, calibration: &'a Calibration) -> Prediction<'a> {
-    Parts::new(scenario, calibration, None).predict(scenario)
+    Parts::of_backend(scenario, calibration).predict(scenario)
 }
 
 /// The same whether it fits or not, as on a device with memory enough: to hold a run against that evidently took place.
@@ -145,6 +133,7 @@ pub fn predict_split<'a>(
 impl<'a> Parts<'a> {
     /// The figures of `scenario`, which they [serve](Parts::serve).
     #[must_use]
+    #[inline(always)]
     pub fn predict(&self, scenario: &Scenario<'a>) -> Prediction<'a> {
         debug_assert!(self.serve(&scenario.workload), "they are those of other work");
         let mut prediction = figures(scenario, self);
@@ -196,6 +185,7 @@ impl<'a> Prediction<'a> {
     }
 }
 
+#[inline(always)]
 fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let (sums, work, device, backend) = (scenario.sums, &scenario.workload, scenario.device, scenario.backend);
     let machine = &parts.backend.machine;
@@ -244,7 +234,7 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
     let (flops_per_token, bytes_per_token) = (totals.flops / tokens, totals.bytes / tokens);
 
     // Energy.
-    let joules = |phase: Option<PhaseFigures>| Some(phase?.energy?.joules);
+    let joules = |phase: Option<PhaseFigures>| phase?.joules;
     let (prefill_energy, step_energy) = (joules(prefill), joules(decode));
     let prefill_token_energy = prefill_energy.map(|energy| energy / prompt_tokens);
     let decode_energy = step_energy.map(|energy| energy / sequences);
@@ -298,12 +288,6 @@ fn figures<'a>(scenario: &Scenario<'a>, parts: &Parts<'a>) -> Prediction<'a> {
             }),
         },
         host: parts.host.as_ref().map(|host| host.machine.calibration),
-        errors: [prefill, decode].map(|phase| {
-            phase.map_or_else(PhaseErrors::default, |phase| PhaseErrors {
-                derivatives: phase.derivatives,
-                energy_variance: phase.energy.map(|energy| energy.variance),
-            })
-        }),
     }
 }
 

@@ -58,40 +58,50 @@ impl<'a> Trust<'a> {
         let extra = generic * generic + outside * outside;
         let errors = self.parts.iter().filter_map(|part| part.machine.repacking_error());
         let repacking = errors.fold(0.0, f64::max);
-        let variance = |phase, seconds: Option<f64>, extra| -> Option<f64> {
-            Some(self.variance(phase, scenario, prediction, seconds?) + extra)
+        let variance = |phase, seconds: Option<f64>, extra: f64| -> Option<Variance> {
+            let mut variance = self.variance(phase, scenario, seconds?);
+            variance.time += extra;
+            Some(variance)
         };
         let prefill = variance(Phase::Prefill, prediction.prefill_s, extra + repacking * repacking);
         let decode = variance(Phase::Decode, prediction.decode_s_per_token, extra);
-        let energy = |time: Option<f64>, phase: Phase| -> Option<f64> {
-            Some((time? + prediction.errors[phase as usize].energy_variance?).sqrt())
-        };
+        let of_time = |variance: Option<Variance>| Some(variance?.time.sqrt());
+        let of_energy = |variance: Option<Variance>| variance.and_then(|it| Some((it.time + it.power?).sqrt()));
         Uncertain {
-            decode_tokens_per_s: LogNormal::of(prediction.decode_tokens_per_s, decode.map(f64::sqrt)),
-            prefill_tokens_per_s: LogNormal::of(prediction.prefill_tokens_per_s, prefill.map(f64::sqrt)),
+            decode_tokens_per_s: LogNormal::of(prediction.decode_tokens_per_s, of_time(decode)),
+            prefill_tokens_per_s: LogNormal::of(prediction.prefill_tokens_per_s, of_time(prefill)),
             memory_bytes: LogNormal::of(Some(prediction.memory_bytes), Some(hypotenuse(MEMORY_SIGMA, generic))),
             resident_bytes: prediction.resident_bytes,
-            prefill_energy_j_per_token: LogNormal::of(
-                prediction.prefill_energy_j_per_token,
-                energy(prefill, Phase::Prefill),
-            ),
-            decode_energy_j_per_token: LogNormal::of(
-                prediction.decode_energy_j_per_token,
-                energy(decode, Phase::Decode),
-            ),
+            prefill_energy_j_per_token: LogNormal::of(prediction.prefill_energy_j_per_token, of_energy(prefill)),
+            decode_energy_j_per_token: LogNormal::of(prediction.decode_energy_j_per_token, of_energy(decode)),
         }
     }
 
     /// What the factors and what no factor explains make of the variance of a phase of so many seconds.
-    fn variance(&self, phase: Phase, scenario: &Scenario<'a>, prediction: &Prediction<'a>, seconds: f64) -> f64 {
+    fn variance(&self, phase: Phase, scenario: &Scenario<'a>, seconds: f64) -> Variance {
         let scatter_of = |part: &Part<'_>| part.machine.calibration.quality(phase).scatter;
-        let mut variance = self.backend[phase as usize].variance(&prediction.errors[phase as usize].derivatives);
-        let mut scatter = scatter_of(&self.parts.backend);
+        let backend = &self.parts.backend;
+        let summary = backend.summary(phase, scenario);
+        let mut of_factors = self.backend[phase as usize].variance(&summary.derivatives);
+        let mut power = backend.power_variance(&summary.totals);
+        let mut scatter = scatter_of(backend);
         if let (Some(host), Some(errors)) = (&self.parts.host, &self.host) {
             let summary = host.summary(phase, scenario);
-            variance += errors[phase as usize].variance(&summary.derivatives);
+            of_factors += errors[phase as usize].variance(&summary.derivatives);
             scatter += summary.totals.seconds() / seconds * (scatter_of(host) - scatter);
+            let both = power.zip(host.power_variance(&summary.totals));
+            power = both.map(|(backend, host)| backend.max(host));
         }
-        (variance / (seconds * seconds)).max(0.0) + scatter * scatter
+        Variance {
+            time: (of_factors / (seconds * seconds)).max(0.0) + scatter * scatter,
+            power,
+        }
     }
+}
+
+/// Variances of logarithms in a phase.
+#[derive(Debug, Clone, Copy)]
+struct Variance {
+    time: f64,
+    power: Option<f64>,
 }

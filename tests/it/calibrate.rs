@@ -85,6 +85,28 @@ fn a_file_of_llama_bench_calibrates_a_device_and_predict_finds_it() {
 }
 
 #[test]
+fn a_rate_that_the_device_cannot_have_is_left_out_with_the_reason() {
+    let home = tempfile::tempdir().unwrap();
+    let mut rows: Value = serde_json::from_str(&std::fs::read_to_string(sample("two-models.json")).unwrap()).unwrap();
+    let calibrated = |rows: &Value| -> Value {
+        let file = home.path().join("rows.json");
+        std::fs::write(&file, rows.to_string()).unwrap();
+        let arguments = ["--hw", "i3-14100", "--format", "json", "--from", file.to_str().unwrap()];
+        let (code, stdout, stderr) = calibrate(home.path(), &arguments);
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    };
+    let without: Vec<Value> = rows.as_array().unwrap()[1..].to_vec();
+    let without = calibrated(&Value::Array(without));
+    assert_eq!(without["left_out"].as_array().map(Vec::len), Some(0));
+    rows[0]["avg_ts"] = 1e14.into();
+    let with = calibrated(&rows);
+    let reason = with["left_out"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("times as fast as its class"), "{reason}");
+    assert_eq!(with["factors"], without["factors"]);
+}
+
+#[test]
 fn rows_of_other_devices_are_counted_and_not_used() {
     let home = tempfile::tempdir().unwrap();
     let table = concat!(env!("CARGO_MANIFEST_DIR"), "/calibration/measurements/published.csv");

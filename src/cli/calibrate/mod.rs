@@ -180,13 +180,16 @@ impl Calibrate {
             kept
         };
         own.device = Some(target.device.clone());
+        let class = catalog.calibration_for(&target.device, target.backend, &Choice::Class)?;
         let mut bench = Bench::with(&catalog, &own, measurements);
+        if !self.from.is_empty() {
+            bench.leave_out_implausible(&class);
+        }
         report.left_out = std::mem::take(&mut bench.left_out);
         if bench.rows.is_empty() {
             let failure = Failure::new(rows::NothingToFit::of(&target, &report.left_out));
             return Err(report.warnings.into_iter().fold(failure, Failure::hint));
         }
-        let class = catalog.calibration_for(&target.device, target.backend, &Choice::Class)?;
         let calibrated = calibrate(&bench, &class, &about).map_err(Failure::new)?;
         let path = self.path(&target)?;
         let text = calibrated.file.to_toml().map_err(Failure::new)?;

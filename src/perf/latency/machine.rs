@@ -160,6 +160,7 @@ fn saturation(drawn: f64) -> (f64, f64) {
 impl<'a> Machine<'a> {
     /// The rates of `scenario`'s backend under `calibration`, to compute every layer of the model.
     #[must_use]
+    #[inline(always)]
     pub fn new(scenario: &Scenario<'_>, calibration: &'a Calibration) -> Self {
         let all = Part {
             layers: 1.0,
@@ -197,7 +198,7 @@ impl<'a> Machine<'a> {
         ))
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(rates: Rates, backend: &Backend, work: &Workload, calibration: &'a Calibration, part: Part) -> Self {
         let Rates {
             bandwidth,
@@ -240,6 +241,16 @@ impl<'a> Machine<'a> {
             core_ratio,
             splits_cache: on_cpu && cores > 1.0 && calibration.file.splits_cache,
             part,
+        }
+    }
+
+    /// The same with an engine whose threads [split the cache](crate::calibration::CalibrationFile::splits_cache), if it has several.
+    #[must_use]
+    pub(crate) fn splitting_cache(self) -> Self {
+        let several = self.core_ratio * self.rates.all_cores > 1.0;
+        Self {
+            splits_cache: self.on_cpu() && several,
+            ..self
         }
     }
 
