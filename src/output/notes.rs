@@ -57,7 +57,7 @@ pub fn notes(model: &Model, scenario: &Scenario<'_>, prediction: &Prediction<'_>
             && split < SLOWED * rate
         {
             notes.push(format!(
-                "of builds whose threads share out the heads of attention; llama.cpp's since early 2026 split the cache: {} tokens/s of decoding then",
+                "measured with builds whose threads share attention out by heads; with llama.cpp's since early 2026, which split the cache, decoding makes {} tokens/s",
                 number::rate(split)
             ));
         }

@@ -129,3 +129,25 @@ fn none_is_no_number_of_picks() {
     assert!(run("recommend --hw pi5 --top 0").ends_with("exit 2"));
     assert!(run("recommend --hw pi5 --model bert-base").contains("only encodes"));
 }
+
+/// Blocks of 256 cells weigh most just past their end, on several threads, in a cache of floats.
+#[test]
+fn what_builds_that_split_the_cache_make_is_said_where_it_tells() {
+    let noted = |more: &str| {
+        let work = "--model tinyllama --hw pi5 --prec q4_0 --prompt 8 --generate 8";
+        let rows = rows(&format!("{work} {more}"));
+        let notes = rows[0]["basis"]["notes"].as_array().unwrap();
+        notes
+            .iter()
+            .any(|note| note.as_str().unwrap().contains("split the cache"))
+    };
+    assert!(noted("--depth 260"));
+    for without in [
+        "--depth 16",
+        "--depth 260 --threads 1",
+        "--depth 260 --kv-type q8_0",
+        "--depth 260 --sequences 2",
+    ] {
+        assert!(!noted(without), "{without}");
+    }
+}
