@@ -46,7 +46,10 @@ pub fn take(
     if let Some(cpu) = device.backends.get_mut(&BackendKind::Cpu) {
         cpu.core_bandwidth = Some(sourced(probes.core_read_bandwidth, SOURCE));
     }
-    let card = device.backends.get_mut(&backend).filter(|card| card.memory.is_some());
+    let card = device
+        .backends
+        .get_mut(&backend)
+        .filter(|_| backend != BackendKind::Cpu);
     if let (Some(card), Some(rate)) = (card, probes.host_to_device) {
         card.host_to_device = Some(sourced(rate, SOURCE));
     }

@@ -64,8 +64,8 @@ pub enum FaultKind {
     /// A backend with its own memory states no copy rate into it.
     #[error("a backend with its own memory needs `host_to_device`, the rate at which weights are copied into it")]
     NoHostToDevice,
-    /// A backend in the host's memory states a copy rate.
-    #[error("this backend computes in the host's memory: without `memory` of its own there is nothing to copy")]
+    /// A CPU states a copy rate.
+    #[error("a CPU computes with the weights where they are read to: there is nothing to copy")]
     NothingToCopy,
     /// The name of a power mode is not one of the device's.
     #[error("`{mode}` is not a power mode of this device; its modes are: {known}")]
@@ -210,21 +210,23 @@ impl Device {
         require(!self.backends.is_empty(), &["backends"], || FaultKind::NoBackend)?;
         self.require_backend(self.default_backend, &["default_backend"])?;
         for (kind, backend) in &self.backends {
-            let kind = kind.name();
-            require(!backend.class.trim().is_empty(), &["backends", kind, "class"], || {
+            let name = kind.name();
+            require(!backend.class.trim().is_empty(), &["backends", name, "class"], || {
                 FaultKind::Empty
             })?;
             require(
                 backend.peaks.contains_key(&Arithmetic::Fp32),
-                &["backends", kind, "peaks"],
+                &["backends", name, "peaks"],
                 || FaultKind::NoPeak,
             )?;
             let (own, copied) = (backend.memory.is_some(), backend.host_to_device.is_some());
-            require(!own || copied, &["backends", kind], || FaultKind::NoHostToDevice)?;
-            let paper = self.paper.is_some();
-            require(own || !copied || paper, &["backends", kind, "host_to_device"], || {
-                FaultKind::NothingToCopy
-            })?;
+            require(!own || copied, &["backends", name], || FaultKind::NoHostToDevice)?;
+            let reads_in_place = *kind == BackendKind::Cpu && self.paper.is_none();
+            require(
+                !copied || !reads_in_place,
+                &["backends", name, "host_to_device"],
+                || FaultKind::NothingToCopy,
+            )?;
         }
         Ok(())
     }

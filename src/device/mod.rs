@@ -184,7 +184,8 @@ pub struct Backend {
     pub last_level_cache: Option<Sourced<Bytes>>,
     /// The backend's own memory (a discrete GPU's); none if it computes in the device's memory.
     pub memory: Option<Memory>,
-    /// Copy rate from host memory into the backend's own memory; none if it needs no copy.
+    /// Rate at which weights are copied from the host's memory into the backend's buffers, which an integrated GPU has in the same memory;
+    /// none if it needs no copy, as a CPU, or if it is not known.
     pub host_to_device: Option<Sourced<ByteRate>>,
     /// What the device draws, on its power rail, with this backend at full load in the default power mode.
     pub full_load: Option<Sourced<Watts>>,

@@ -169,7 +169,7 @@ pub const METRICS: &[Metric] = &[
         "host to device",
         SECONDS,
         Low,
-        "it computes in the memory that the weights are read into and copies nothing, or its file states no host_to_device",
+        "a CPU copies nothing, or its file states no host_to_device",
         |r| r.h2d_s
     ),
     metric!(
