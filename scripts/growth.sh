@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How time and memory of a sweep grow with its rows, as a table of Markdown: predicted and none kept, and 14 columns into Parquet.
+# How time and memory of a sweep grow with its rows, as a table of Markdown: predicted and none kept, and 14 columns into a folder of Parquet.
 # Of the whole process, start and end included. Takes ten minutes on two cores, and two gigabytes of disk at most; wants GNU time.
 #
 #   scripts/growth.sh [PROGRAM] [EXPONENT]    from 10^3 rows to 10^EXPONENT (default target/release/edgeprof, 8)
@@ -17,7 +17,7 @@ columns+=,decode_energy_j_per_token
 measured() {
   command time -f '%e %M' -o "$folder/time" "$@" >"$folder/rows"
   read -r seconds kib <"$folder/time"
-  rm -f "$folder/rows"
+  rm -rf "$folder/rows" "$folder/set"
   echo "$seconds" $((kib / 1024))
 }
 
@@ -30,6 +30,6 @@ for ((exponent = 3; exponent <= last; exponent++)); do
   sweep=("$program" sweep --model 'tinyllama,llama-3.2-1b,gemma-3-1b,qwen2.5-0.5b,smollm2-360m' --hw "pi5,orin-nano-super"
     --prec "q4_0,q8_0" --prompt 128..640+128 --depth "0..$((depths - 1))+1" --generate "1..$lengths+1")
   read -r seconds mib < <(measured "${sweep[@]}" --where 'decode_tokens_per_s > 1e9' --format csv)
-  read -r table_seconds table_mib < <(measured "${sweep[@]}" --columns "$columns" --format parquet)
+  read -r table_seconds table_mib < <(measured "${sweep[@]}" --columns "$columns" -o "$folder/set/")
   echo "| 10^$exponent | $seconds s | $mib MiB | $table_seconds s | $table_mib MiB |"
 done

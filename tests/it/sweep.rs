@@ -179,6 +179,42 @@ fn parts_are_disjoint_and_together_the_whole() {
 }
 
 #[test]
+fn a_folder_holds_the_whole_in_files_of_so_many_rows_that_parts_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set");
+    let into = |more: &str| format!("{MANY} --format csv --rows-per-file 50 -o {}/ {more}", path.display());
+    for part in ["--shard 2/2", "--shard 1/2"] {
+        output(&into(part));
+    }
+    let mut files: Vec<_> = std::fs::read_dir(&path)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let mut together = Vec::new();
+    for file in &files {
+        let mut reader = csv::Reader::from_path(file).unwrap();
+        let rows = reader
+            .records()
+            .map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>());
+        let before = together.len();
+        together.extend(rows);
+        assert!((1..=50).contains(&(together.len() - before)), "{}", file.display());
+    }
+    let (_, whole) = csv(MANY);
+    assert!(whole.len() > 100);
+    assert_eq!(together, whole);
+    // A second sweep would mix with the first.
+    let again = edgeprof().args(into("").split_whitespace()).output().unwrap();
+    let stderr = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        stderr.contains("is there already") && stderr.contains("hint: "),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn kept_rows_are_those_of_which_the_condition_is_true() {
     let (header, rows) = csv(MANY);
     let kept = |row: &&Vec<String>| {

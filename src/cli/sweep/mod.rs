@@ -33,6 +33,7 @@ Examples:
   edgeprof sweep --model all --hw pi5 --prec all --where 'fits && decode_tokens_per_s > 5.3' --sort -parameters --top 10
   edgeprof sweep --model all --hw all --prec q4_0 --pareto decode_tokens_per_s,decode_energy_j_per_token
   edgeprof sweep --model all --hw all --backend all --prec all --prompt 128..8192*2 -o sweep.parquet
+  edgeprof sweep --model all --hw all --backend all --prec all --prompt 1..4096+1 -o sweep/
   edgeprof sweep --model all --hw all --backend all --prec all --threads all --shard 3/8 -o part-3.parquet
   edgeprof sweep --model all --hw all --prec all --prompt 1..4096+1 --dry-run")]
 pub struct Sweep {

@@ -10,7 +10,7 @@ use edgeprof::catalog::NewFile;
 use edgeprof::output::{COLUMNS, Column, Record, Setting, number};
 use edgeprof::sweep::{Chunk, Done, Rows, Run, RunError, Space, Text, TextFormat, Walk, column, in_order, write};
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -44,15 +44,26 @@ pub struct OutputArgs {
     /// The most rows of a table
     #[arg(long, value_name = "N", default_value = "20")]
     rows: NonZeroUsize,
-    /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all
+    /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all; `folder/` becomes a data
+    /// set of several, Parquet if --format does not say otherwise
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Rows that each file of a folder is of
+    #[arg(long, value_name = "N", default_value = "4194304")]
+    rows_per_file: NonZeroU64,
 }
 
 /// A file whose ending names no format.
 #[derive(Debug, thiserror::Error)]
 #[error("the ending of {} names no format", path.display())]
 struct UnknownEnding {
+    path: PathBuf,
+}
+
+/// A folder that is no new one.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is there already", path.display())]
+struct HoldsRows {
     path: PathBuf,
 }
 
@@ -73,6 +84,9 @@ impl OutputArgs {
         let Some(path) = self.file().filter(|_| self.format.is_none()) else {
             return Ok(self.format.unwrap_or(Format::Table));
         };
+        if is_folder(path) {
+            return Ok(Format::Parquet);
+        }
         let ending = path.extension().and_then(|ending| ending.to_str());
         Ok(match ending.map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => Format::Csv,
@@ -133,23 +147,29 @@ impl OutputArgs {
         } else {
             columns
         };
+        let table = RowsOf {
+            space,
+            format,
+            columns,
+            select,
+        };
+        let progress = Progress::new(run.rows.len());
+        let done = self.write_rows(&table, run, &progress);
+        progress.clear();
+        done
+    }
+
+    fn write_rows(&self, table: &RowsOf<'_>, run: &Run<'_>, progress: &Progress) -> Result<Done, Failure> {
+        let mut show = |done: &Done| progress.show(done.end);
         match self.file() {
-            Some(path) => {
-                let fail = |error| CannotWrite::failure(path, error);
-                let mut file = NewFile::create(path).map_err(fail)?;
-                let mut out = BufWriter::with_capacity(1 << 20, &mut file);
-                let done = rows(space, run, format, columns, select, &mut out).map_err(|error| failure(path, error))?;
-                out.flush().map_err(fail)?;
-                drop(out);
-                file.finish().map_err(fail)?;
-                Ok(done)
-            }
-            None if format == Format::Parquet && std::io::stdout().is_terminal() => {
+            Some(folder) if is_folder(folder) => table.into_folder(run, folder, self.rows_per_file.get(), progress),
+            Some(path) => table.into_file(run, path, &mut show),
+            None if table.format == Format::Parquet && std::io::stdout().is_terminal() => {
                 Err(Failure::new(NotText).hint("name a file with `-o sweep.parquet`, or pipe it on"))
             }
             None => {
                 let mut out = BufWriter::new(std::io::stdout());
-                let written = rows(space, run, format, columns, select, &mut out);
+                let written = table.write(run, &mut out, &mut show);
                 match written.and_then(|done| Ok(out.flush().map(|()| done)?)) {
                     // The reader of a pipe has seen enough.
                     Err(RunError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
@@ -230,29 +250,96 @@ fn failure(path: &Path, error: RunError) -> Failure {
     }
 }
 
-/// Writes rows as a text or a table of every one of them.
-fn rows(
-    space: &Space,
-    run: &Run<'_>,
+/// A path that ends as a folder's does.
+fn is_folder(path: &Path) -> bool {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&last| std::path::is_separator(last.into()))
+}
+
+/// What is written of the rows, and as what.
+struct RowsOf<'a> {
+    space: &'a Space,
     format: Format,
-    columns: &[&'static Column],
-    select: Option<&SelectArgs>,
-    out: &mut (impl Write + Send),
-) -> Result<Done, RunError> {
-    let progress = Progress::new(run.rows.len());
-    let mut show = |done: &Done| progress.show(done.end);
-    let keeps = |record: &Record| select.is_none_or(|select| select.keeps(record));
-    let text = |format| Text { format, columns };
-    let done = match format {
-        #[cfg(feature = "tables")]
-        Format::Parquet => edgeprof::table::write(space, run, columns, select.map(|_| &keeps as _), out, &mut show),
-        #[cfg(not(feature = "tables"))]
-        Format::Parquet => Err(RunError::Write(std::io::Error::other(NoTables))),
-        Format::Jsonl => write(space, run, &text(TextFormat::JsonLines), keeps, out, &mut show),
-        _ => write(space, run, &text(TextFormat::Csv), keeps, out, &mut show),
-    };
-    progress.clear();
-    done
+    columns: &'a [&'static Column],
+    select: Option<&'a SelectArgs>,
+}
+
+impl RowsOf<'_> {
+    /// Writes rows as a text or a table of every one of them.
+    fn write(
+        &self,
+        run: &Run<'_>,
+        out: &mut (impl Write + Send),
+        show: &mut dyn FnMut(&Done),
+    ) -> Result<Done, RunError> {
+        let Self { space, columns, .. } = *self;
+        let keeps = |record: &Record| self.select.is_none_or(|select| select.keeps(record));
+        let text = |format| Text { format, columns };
+        match self.format {
+            #[cfg(feature = "tables")]
+            Format::Parquet => edgeprof::table::write(space, run, columns, self.select.map(|_| &keeps as _), out, show),
+            #[cfg(not(feature = "tables"))]
+            Format::Parquet => Err(RunError::Write(std::io::Error::other(NoTables))),
+            Format::Jsonl => write(space, run, &text(TextFormat::JsonLines), keeps, out, show),
+            _ => write(space, run, &text(TextFormat::Csv), keeps, out, show),
+        }
+    }
+
+    /// Writes one file.
+    fn into_file(&self, run: &Run<'_>, path: &Path, show: &mut dyn FnMut(&Done)) -> Result<Done, Failure> {
+        let fail = |error| CannotWrite::failure(path, error);
+        let mut file = NewFile::create(path).map_err(fail)?;
+        let mut out = BufWriter::with_capacity(1 << 20, &mut file);
+        let done = self.write(run, &mut out, show).map_err(|error| failure(path, error))?;
+        out.flush().map_err(fail)?;
+        drop(out);
+        file.finish().map_err(fail)?;
+        Ok(done)
+    }
+
+    /// Writes a file for every so many rows, each named by the number of its first row, so that the parts of a sweep can share the folder.
+    fn into_folder(
+        &self,
+        run: &Run<'_>,
+        folder: &Path,
+        rows_of_a_file: u64,
+        progress: &Progress,
+    ) -> Result<Done, Failure> {
+        let ending = match self.format {
+            Format::Parquet => "parquet",
+            Format::Jsonl => "jsonl",
+            _ => "csv",
+        };
+        let mut done = Done::default();
+        while done.end < run.rows.len() {
+            let begun = done;
+            let rows = run.rows.part(begun.end..begun.end.saturating_add(rows_of_a_file));
+            let first = match rows {
+                Rows::Range(ref rows) => rows.start,
+                Rows::Picked(_) => begun.end,
+            };
+            let path = folder.join(format!("rows-{first:012}.{ending}"));
+            if path.exists() {
+                let failure = Failure::new(HoldsRows { path });
+                return Err(failure.hint("name a new folder, so that no rows of two sweeps mix"));
+            }
+            let wanted = rows.len();
+            let part = self.into_file(&Run { rows, ..run.clone() }, &path, &mut |done| {
+                progress.show(begun.end + done.end);
+            })?;
+            done = Done {
+                end: begun.end + part.end,
+                kept: begun.kept + part.kept,
+                refused: begun.refused + part.refused,
+            };
+            if part.end < wanted {
+                break;
+            }
+        }
+        Ok(done)
+    }
 }
 
 /// The numbers of the first rows that are kept, and how many are.
