@@ -162,8 +162,8 @@ impl OutputArgs {
     fn write_rows(&self, table: &RowsOf<'_>, run: &Run<'_>, progress: &Progress) -> Result<Done, Failure> {
         let mut show = |done: &Done| progress.show(done.end);
         match self.file() {
-            Some(folder) if is_folder(folder) => table.into_folder(run, folder, self.rows_per_file.get(), progress),
-            Some(path) => table.into_file(run, path, &mut show),
+            Some(folder) if is_folder(folder) => table.write_folder(run, folder, self.rows_per_file.get(), progress),
+            Some(path) => table.write_file(run, path, &mut show),
             None if table.format == Format::Parquet && std::io::stdout().is_terminal() => {
                 Err(Failure::new(NotText).hint("name a file with `-o sweep.parquet`, or pipe it on"))
             }
@@ -288,7 +288,7 @@ impl RowsOf<'_> {
     }
 
     /// Writes one file.
-    fn into_file(&self, run: &Run<'_>, path: &Path, show: &mut dyn FnMut(&Done)) -> Result<Done, Failure> {
+    fn write_file(&self, run: &Run<'_>, path: &Path, show: &mut dyn FnMut(&Done)) -> Result<Done, Failure> {
         let fail = |error| CannotWrite::failure(path, error);
         let mut file = NewFile::create(path).map_err(fail)?;
         let mut out = BufWriter::with_capacity(1 << 20, &mut file);
@@ -300,7 +300,7 @@ impl RowsOf<'_> {
     }
 
     /// Writes a file for every so many rows, each named by the number of its first row, so that the parts of a sweep can share the folder.
-    fn into_folder(
+    fn write_folder(
         &self,
         run: &Run<'_>,
         folder: &Path,
@@ -326,7 +326,7 @@ impl RowsOf<'_> {
                 return Err(failure.hint("name a new folder, so that no rows of two sweeps mix"));
             }
             let wanted = rows.len();
-            let part = self.into_file(&Run { rows, ..run.clone() }, &path, &mut |done| {
+            let part = self.write_file(&Run { rows, ..run.clone() }, &path, &mut |done| {
                 progress.show(begun.end + done.end);
             })?;
             done = Done {
