@@ -209,7 +209,7 @@ impl Bench {
         Ok(row)
     }
 
-    /// Leaves out the rows whose rate is [far](IMPLAUSIBLE) beyond what `class` predicts: of another device or model than they say, or
+    /// Leaves out the rows whose rate is more than thirty times what `class` predicts: of another device or model than they say, or
     /// written in another unit. (A rate far below it may be that of a machine that was busy, or swapped.)
     pub fn leave_out_implausible(&mut self, class: &Calibration) {
         let ratio = |row: &Row| -> Option<f64> { Some(row.point().ok()?.log_error(class).exp()) };

@@ -313,7 +313,7 @@ impl RowsOf<'_> {
             _ => "csv",
         };
         let mut done = Done::default();
-        while done.end < run.rows.len() {
+        loop {
             let begun = done;
             let rows = run.rows.part(begun.end..begun.end.saturating_add(rows_of_a_file));
             let first = match rows {
@@ -334,11 +334,11 @@ impl RowsOf<'_> {
                 kept: begun.kept + part.kept,
                 refused: begun.refused + part.refused,
             };
-            if part.end < wanted {
-                break;
+            // Of no rows at all there is one file, as there is without a folder.
+            if part.end < wanted || done.end >= run.rows.len() {
+                return Ok(done);
             }
         }
-        Ok(done)
     }
 }
 
