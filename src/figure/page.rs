@@ -66,7 +66,8 @@ pub fn text_width(text: &str, size: f64) -> f64 {
     text.chars().map(character).sum::<f64>() / 1000.0 * size
 }
 
-/// The text in lines of at most this width, broken at spaces, then behind hyphens, and where there are none anywhere.
+/// The text in lines of at most this width, broken at spaces; words that are wider by themselves behind hyphens, and where there are none
+/// anywhere.
 #[must_use]
 pub fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -80,12 +81,19 @@ pub fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
             None => lines.push(piece.to_owned()),
         }
     };
-    for word in text.split_inclusive([' ', '-', '_', '/']) {
-        if text_width(word.trim_end(), size) <= width {
+    let fits = |piece: &str| text_width(piece.trim_end(), size) <= width;
+    for word in text.split_inclusive(' ') {
+        if fits(word) {
             add(word);
-        } else {
-            for letter in word.chars() {
-                add(letter.encode_utf8(&mut [0; 4]));
+            continue;
+        }
+        for piece in word.split_inclusive(['-', '_', '/']) {
+            if fits(piece) {
+                add(piece);
+            } else {
+                for letter in piece.chars() {
+                    add(letter.encode_utf8(&mut [0; 4]));
+                }
             }
         }
     }
@@ -102,6 +110,11 @@ mod tests {
         assert_eq!(wrap("orin-nano-super", 7.0, width), ["orin-nano-", "super"]);
         assert_eq!(wrap("pi5", 7.0, width), ["pi5"]);
         assert_eq!(wrap("a b", 7.0, 5.0), ["a", "b"]);
+        let width = text_width("qwen3-1.7b, pi5, q4_k", 7.0);
+        assert_eq!(
+            wrap("qwen3-1.7b, pi5, q4_k_m", 7.0, width),
+            ["qwen3-1.7b, pi5,", "q4_k_m"]
+        );
         assert_eq!(wrap("", 7.0, width), [""]);
         for line in wrap("aaaaaaaaaaaaaaaaaaaaaaaaaaaa", 7.0, width) {
             assert!(text_width(&line, 7.0) <= width);

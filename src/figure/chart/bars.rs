@@ -234,6 +234,9 @@ impl Bars {
         } else {
             frame::at_height(&self.axis, area, 0.0)
         };
+        if group.bars.iter().all(Option::is_none) {
+            canvas.text("none", (middle, area.bottom - LINE), TEXT_SIZE, Anchor::Middle);
+        }
         for (series, estimate) in group.bars.iter().enumerate() {
             let Some(estimate) = estimate else { continue };
             let left = middle + (series as f64 - count / 2.0) * bar;
