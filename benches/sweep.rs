@@ -69,6 +69,7 @@ fn sweeps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         rows: Rows::Range(0..space.rows()),
         jobs: available_parallelism()?,
         stop: &stop,
+        intervals: true,
     };
     let few: Vec<&'static Column> = FEW.iter().filter_map(|name| Column::named(name)).collect();
     let all: Vec<&'static Column> = COLUMNS.iter().collect();

@@ -65,6 +65,8 @@ pub struct Column {
     pub values: Values,
     /// Which values are the better ones; none where that is a matter of taste.
     pub better: Option<Better>,
+    /// Whether it is an end of an interval, which takes about as long to work out as the figure.
+    pub of_interval: bool,
 }
 
 impl Column {
@@ -89,6 +91,15 @@ impl Column {
             name,
             values,
             better: None,
+            of_interval: false,
+        }
+    }
+
+    /// The same for an end of an interval.
+    const fn of_interval(self) -> Self {
+        Self {
+            of_interval: true,
+            ..self
         }
     }
 
@@ -155,10 +166,13 @@ pub const COLUMNS: &[Column] = &[
     Column::whole("repacked_bytes", |r| r.repacked_bytes).low(),
     Column::whole("runtime_bytes", |r| r.runtime_bytes).low(),
     Column::whole("memory_bytes", |r| Some(r.memory_bytes)).low(),
-    Column::number("memory_bytes_low", |r| r.intervals().memory_bytes.map(|[low, _]| low)).low(),
+    Column::number("memory_bytes_low", |r| r.intervals().memory_bytes.map(|[low, _]| low))
+        .of_interval()
+        .low(),
     Column::number("memory_bytes_high", |r| {
         r.intervals().memory_bytes.map(|[_, high]| high)
     })
+    .of_interval()
     .low(),
     Column::whole("capacity_bytes", |r| Some(r.capacity_bytes)),
     Column::truth("fits", |r| Some(r.fits)).high(),
@@ -177,10 +191,12 @@ pub const COLUMNS: &[Column] = &[
     Column::number("prefill_tokens_per_s_low", |r| {
         r.intervals().prefill_tokens_per_s.map(|[low, _]| low)
     })
+    .of_interval()
     .high(),
     Column::number("prefill_tokens_per_s_high", |r| {
         r.intervals().prefill_tokens_per_s.map(|[_, high]| high)
     })
+    .of_interval()
     .high(),
     Column::number("ttft_s", |r| r.ttft_s).low(),
     Column::number("decode_s_per_token", |r| r.decode_s_per_token).low(),
@@ -188,29 +204,35 @@ pub const COLUMNS: &[Column] = &[
     Column::number("decode_tokens_per_s_low", |r| {
         r.intervals().decode_tokens_per_s.map(|[low, _]| low)
     })
+    .of_interval()
     .high(),
     Column::number("decode_tokens_per_s_high", |r| {
         r.intervals().decode_tokens_per_s.map(|[_, high]| high)
     })
+    .of_interval()
     .high(),
     Column::number("energy_j_per_token", |r| r.energy_j_per_token).low(),
     Column::number("prefill_energy_j_per_token", |r| r.prefill_energy_j_per_token).low(),
     Column::number("prefill_energy_j_per_token_low", |r| {
         r.intervals().prefill_energy_j_per_token.map(|[low, _]| low)
     })
+    .of_interval()
     .low(),
     Column::number("prefill_energy_j_per_token_high", |r| {
         r.intervals().prefill_energy_j_per_token.map(|[_, high]| high)
     })
+    .of_interval()
     .low(),
     Column::number("decode_energy_j_per_token", |r| r.decode_energy_j_per_token).low(),
     Column::number("decode_energy_j_per_token_low", |r| {
         r.intervals().decode_energy_j_per_token.map(|[low, _]| low)
     })
+    .of_interval()
     .low(),
     Column::number("decode_energy_j_per_token_high", |r| {
         r.intervals().decode_energy_j_per_token.map(|[_, high]| high)
     })
+    .of_interval()
     .low(),
     Column::number("request_energy_j", |r| r.economy.request_energy_j).low(),
     Column::number("prefill_action_j_s_per_token", |r| {

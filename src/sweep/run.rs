@@ -19,6 +19,8 @@ pub struct Run<'a> {
     pub jobs: NonZeroUsize,
     /// Raised to end it after the chunks under way.
     pub stop: &'a AtomicBool,
+    /// Whether the records have intervals, which take about as long to work out as the figures.
+    pub intervals: bool,
 }
 
 /// What is left of a chunk.
@@ -113,7 +115,11 @@ where
             made.push(receive);
             let worker = &worker;
             let work = move || {
-                let mut walk = Walk::new(space);
+                let mut walk = if run.intervals {
+                    Walk::new(space)
+                } else {
+                    Walk::without_intervals(space)
+                };
                 let mut work = worker();
                 let mut chunk = job;
                 while chunk < chunks && !run.stop.load(Ordering::Relaxed) {

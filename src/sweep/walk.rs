@@ -102,6 +102,7 @@ pub struct Walk<'s> {
     remembered: Option<(usize, Precision, &'s Device, BackendKind)>,
     stretches: u64,
     refused: u64,
+    intervals: bool,
 }
 
 impl<'s> Walk<'s> {
@@ -115,6 +116,16 @@ impl<'s> Walk<'s> {
             remembered: None,
             stretches: 0,
             refused: 0,
+            intervals: true,
+        }
+    }
+
+    /// The same for who does not ask for the intervals of a record.
+    #[must_use]
+    pub fn without_intervals(space: &'s Space) -> Self {
+        Self {
+            intervals: false,
+            ..Self::new(space)
         }
     }
 
@@ -133,6 +144,7 @@ impl<'s> Walk<'s> {
         rows: &Rows<'_>,
         mut see: impl FnMut(u64, &Record) -> ControlFlow<()>,
     ) -> Result<(), WalkError> {
+        let intervals = self.intervals;
         let mut last: Option<(u64, Record)> = None;
         self.predictions(rows, |row| {
             let Row {
@@ -144,7 +156,12 @@ impl<'s> Walk<'s> {
             let economy = Economy::of(&economy::Work::of(&scenario.workload, prediction), row.terms);
             let record = match &mut last {
                 Some((stretch, record)) if *stretch == row.stretch => {
-                    record.renew(scenario, prediction, row.uncertain(), economy);
+                    let uncertain = if intervals {
+                        row.uncertain()
+                    } else {
+                        Uncertain::default()
+                    };
+                    record.renew(scenario, prediction, uncertain, economy);
                     record
                 }
                 last => {

@@ -214,6 +214,31 @@ fn a_folder_holds_the_whole_in_files_of_so_many_rows_that_parts_share() {
     );
 }
 
+/// They are worked out for who asks alone: as a column, in a condition, to sort by, as a goal.
+#[test]
+fn intervals_are_there_for_whoever_asks() {
+    let low = "decode_tokens_per_s_low";
+    let (header, whole) = csv(MANY);
+    let lows: Vec<&str> = whole.iter().map(|row| text(&header, row, low)).collect();
+    assert!(lows.iter().filter(|low| !low.is_empty()).count() > 50);
+    let (_, alone) = csv(&format!("{MANY} --columns {low}"));
+    assert_eq!(alone.concat(), lows);
+    let above = |figure: &str, least: f64| whole.iter().filter(|row| number(&header, row, figure) > least).count();
+    for figure in [low, "decode_tokens_per_s"] {
+        let (_, kept) = csv(&format!("{MANY} --columns model --where {figure}>20"));
+        assert_eq!(kept.len(), above(figure, 20.0), "{figure}");
+    }
+    assert!(above(low, 20.0) < above("decode_tokens_per_s", 20.0));
+    let first = |choice: &str| {
+        csv(&format!("{MANY} --columns {low} {choice}")).1[0][0]
+            .parse::<f64>()
+            .unwrap()
+    };
+    let best = lows.iter().filter_map(|low| low.parse().ok()).fold(0.0, f64::max);
+    assert_eq!(first(&format!("--sort -{low} --top 1")), best);
+    assert_eq!(first(&format!("--pareto {low}:max --sort -{low}")), best);
+}
+
 #[test]
 fn kept_rows_are_those_of_which_the_condition_is_true() {
     let (header, rows) = csv(MANY);
@@ -327,6 +352,7 @@ fn an_interrupted_sweep_leaves_what_was_done() {
         rows: Rows::Range(0..space.rows()),
         jobs: NonZeroUsize::MIN,
         stop: &stop,
+        intervals: true,
     };
     let columns: Vec<_> = COLUMNS
         .iter()
@@ -489,6 +515,7 @@ mod tables {
             rows: Rows::Range(0..space.rows()),
             jobs: NonZeroUsize::MIN,
             stop: &stop,
+            intervals: true,
         };
         let columns: Vec<_> = COLUMNS.iter().collect();
         let folder = tempfile::tempdir().unwrap();

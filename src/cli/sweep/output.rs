@@ -147,6 +147,10 @@ impl OutputArgs {
         } else {
             columns
         };
+        let run = &Run {
+            intervals: run.intervals || columns.iter().any(|column| column.of_interval),
+            ..run.clone()
+        };
         let table = RowsOf {
             space,
             format,

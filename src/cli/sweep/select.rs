@@ -56,6 +56,14 @@ impl SelectArgs {
         goals.chain(self.sort.iter().map(|order| order.column().name))
     }
 
+    /// Whether it is about the ends of intervals.
+    pub fn asks_intervals(&self) -> bool {
+        let mut goals = self.pareto.iter().map(Goal::column);
+        self.condition.as_ref().is_some_and(Filter::asks_intervals)
+            || goals.any(|column| column.of_interval)
+            || self.sort.is_some_and(|order| order.column().of_interval)
+    }
+
     /// Finds the rows, where that means to look at all of them.
     pub fn select(&self, space: &Space, run: &Run<'_>) -> Result<Selected, Failure> {
         let mut selected = Selected {

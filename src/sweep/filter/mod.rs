@@ -19,6 +19,7 @@ use test::Test;
 #[derive(Debug, Clone)]
 pub struct Filter {
     test: Test,
+    asks_intervals: bool,
 }
 
 /// Why a text is no condition.
@@ -91,12 +92,18 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let test = test::compile(text, &tree::parse(text)?)?;
-        Ok(Self { test })
+        let (test, asks_intervals) = test::compile(text, &tree::parse(text)?)?;
+        Ok(Self { test, asks_intervals })
     }
 }
 
 impl Filter {
+    /// Whether it is about the ends of intervals.
+    #[must_use]
+    pub const fn asks_intervals(&self) -> bool {
+        self.asks_intervals
+    }
+
     /// Whether the row is kept.
     #[must_use]
     pub fn keeps(&self, record: &Record) -> bool {

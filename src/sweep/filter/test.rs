@@ -6,6 +6,7 @@ use super::unit::Dimension;
 use crate::excerpt::Excerpt;
 use crate::output::{Column, Record, Values};
 use crate::sweep::named;
+use std::cell::Cell;
 
 /// What is true or false of a row, or neither.
 #[derive(Debug, Clone)]
@@ -148,13 +149,19 @@ fn joined(tests: &[Test], record: &Record, all: bool) -> Option<bool> {
     truth
 }
 
-/// The condition of a tree.
-pub(super) fn compile(text: &str, node: &Node) -> Result<Test, FilterError> {
-    Compiler { text }.test(node)
+/// The condition of a tree, and whether it is about the ends of intervals.
+pub(super) fn compile(text: &str, node: &Node) -> Result<(Test, bool), FilterError> {
+    let compiler = Compiler {
+        text,
+        asks_intervals: Cell::new(false),
+    };
+    let test = compiler.test(node)?;
+    Ok((test, compiler.asks_intervals.get()))
 }
 
 struct Compiler<'t> {
     text: &'t str,
+    asks_intervals: Cell<bool>,
 }
 
 impl Compiler<'_> {
@@ -247,6 +254,9 @@ impl Compiler<'_> {
             nearest: named::nearest(name),
             place: self.place(node),
         })?;
+        if column.of_interval {
+            self.asks_intervals.set(true);
+        }
         Ok(match column.values {
             Values::Text(get) => Value::Text(Text::Column(get)),
             Values::Number(get) => Value::Number(Number::Column(get), Dimension::of_column(name)),
