@@ -7,7 +7,8 @@ use edgeprof::economy::Terms;
 use edgeprof::output::{COLUMNS, Column};
 use edgeprof::quant::Precision;
 use edgeprof::sweep::{
-    Asked, Batch, Filter, Goal, Numbers, Pick, Rows, Run, Space, Text, TextFormat, Walk, front, in_order, write,
+    Asked, Batch, Filter, Goal, Intervals, Numbers, Pick, Rows, Run, Space, Text, TextFormat, Walk, front, in_order,
+    write,
 };
 use std::error::Error;
 use std::hint::black_box;
@@ -69,7 +70,11 @@ fn sweeps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         rows: Rows::Range(0..space.rows()),
         jobs: available_parallelism()?,
         stop: &stop,
-        intervals: true,
+        intervals: Intervals::None,
+    };
+    let with_intervals = Run {
+        intervals: Intervals::Kept,
+        ..run.clone()
     };
     let few: Vec<&'static Column> = FEW.iter().filter_map(|name| Column::named(name)).collect();
     let all: Vec<&'static Column> = COLUMNS.iter().collect();
@@ -97,15 +102,15 @@ fn sweeps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             black_box(done.is_ok())
         });
     });
-    for (name, columns) in [
-        ("14 typed columns in memory", &few),
-        ("all typed columns in memory", &all),
+    for (name, columns, run) in [
+        ("14 typed columns in memory", &few, &run),
+        ("all typed columns in memory", &all, &with_intervals),
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let done = in_order(
                     &space,
-                    &run,
+                    run,
                     || {
                         |walk, part| {
                             let mut batch = Batch::new(columns, usize::try_from(part.len()).unwrap_or(0));
@@ -136,9 +141,12 @@ fn sweeps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         bencher.iter(|| write(&space, &run, &text, |_| true, &mut sink(), &mut |_| {}).is_ok());
     });
     #[cfg(feature = "tables")]
-    for (name, columns) in [("14 columns as Parquet", &few), ("all columns as Parquet", &all)] {
+    for (name, columns, run) in [
+        ("14 columns as Parquet", &few, &run),
+        ("all columns as Parquet", &all, &with_intervals),
+    ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| edgeprof::table::write(&space, &run, columns, None, sink(), &mut |_| {}).is_ok());
+            bencher.iter(|| edgeprof::table::write(&space, run, columns, None, sink(), &mut |_| {}).is_ok());
         });
     }
     group.finish();

@@ -233,10 +233,8 @@ fn batch(
     keep: &(dyn Fn(&Record) -> bool + Sync),
 ) -> Result<Batch, crate::sweep::WalkError> {
     let mut batch = Batch::new(columns, usize::try_from(part.len()).unwrap_or(0));
-    walk.each(part, |_, record| {
-        if keep(record) {
-            batch.push(record);
-        }
+    walk.kept(part, keep, |_, record| {
+        batch.push(record);
         ControlFlow::Continue(())
     })?;
     Ok(batch)

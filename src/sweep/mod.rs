@@ -31,7 +31,7 @@ pub use named::{NoColumn, column};
 pub use numbers::{MOST_NUMBERS, Numbers, NumbersError};
 pub use order::{Order, sorted};
 pub use pareto::{Goal, GoalError, front};
-pub use run::{CHUNK, Chunk, Done, Run, RunError, in_chunks_of, in_order};
+pub use run::{CHUNK, Chunk, Done, Intervals, Run, RunError, in_chunks_of, in_order};
 pub use shard::{Shard, ShardError};
 pub use skipped::{Reason, Skipped};
 pub use space::{Space, SpaceError};

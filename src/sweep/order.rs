@@ -112,10 +112,8 @@ fn by<K: Send>(
         || {
             move |walk: &mut Walk<'_>, part: &Rows<'_>| {
                 let mut found = Vec::new();
-                walk.each(part, |row, record| {
-                    if keep(record) {
-                        found.push((key(record), row));
-                    }
+                walk.kept(part, keep, |row, record| {
+                    found.push((key(record), row));
                     ControlFlow::Continue(())
                 })?;
                 shorten(&mut found);

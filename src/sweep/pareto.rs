@@ -199,11 +199,11 @@ pub fn front(
             let mut point = vec![0.0; goals.len()];
             move |walk: &mut Walk<'_>, part: &Rows<'_>| {
                 let mut found: Vec<(Vec<f64>, u64)> = Vec::new();
-                walk.each(part, |row, record| {
+                walk.kept(part, keep, |row, record| {
                     for (figure, goal) in point.iter_mut().zip(goals) {
                         *figure = goal.of(record);
                     }
-                    if point.iter().all(|figure| !figure.is_nan()) && keep(record) && seen.add(&point, row) {
+                    if point.iter().all(|figure| !figure.is_nan()) && seen.add(&point, row) {
                         found.push((point.clone(), row));
                     }
                     ControlFlow::Continue(())

@@ -19,8 +19,19 @@ pub struct Run<'a> {
     pub jobs: NonZeroUsize,
     /// Raised to end it after the chunks under way.
     pub stop: &'a AtomicBool,
-    /// Whether the records have intervals, which take about as long to work out as the figures.
-    pub intervals: bool,
+    /// Which records have intervals.
+    pub intervals: Intervals,
+}
+
+/// Which records have the intervals of their figures, which take about as long to work out as these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Intervals {
+    /// None: nobody asks for them.
+    None,
+    /// Those that are kept: to be shown, or to choose among them.
+    Kept,
+    /// All: what is kept depends on them.
+    All,
 }
 
 /// What is left of a chunk.
@@ -115,11 +126,7 @@ where
             made.push(receive);
             let worker = &worker;
             let work = move || {
-                let mut walk = if run.intervals {
-                    Walk::new(space)
-                } else {
-                    Walk::without_intervals(space)
-                };
+                let mut walk = Walk::with(space, run.intervals);
                 let mut work = worker();
                 let mut chunk = job;
                 while chunk < chunks && !run.stop.load(Ordering::Relaxed) {

@@ -53,13 +53,11 @@ impl Text<'_> {
     ) -> Result<(Vec<u8>, u64), WalkError> {
         let (mut text, mut kept, mut number) = (Vec::new(), 0, Vec::new());
         let mut csv = csv::Writer::from_writer(Vec::new());
-        walk.each(rows, |_, record| {
-            if keep(record) {
-                kept += 1;
-                match self.format {
-                    TextFormat::Csv => self.csv(&mut csv, record, &mut number),
-                    TextFormat::JsonLines => self.object(&mut text, record),
-                }
+        walk.kept(rows, keep, |_, record| {
+            kept += 1;
+            match self.format {
+                TextFormat::Csv => self.csv(&mut csv, record, &mut number),
+                TextFormat::JsonLines => self.object(&mut text, record),
             }
             ControlFlow::Continue(())
         })?;

@@ -1,5 +1,6 @@
 //! From the numbers of rows to their predictions.
 
+use super::run::Intervals;
 use super::space::{Group, Lane, Lot, Space};
 use crate::device::{BackendKind, Device};
 use crate::economy::{self, Economy, Terms};
@@ -102,13 +103,19 @@ pub struct Walk<'s> {
     remembered: Option<(usize, Precision, &'s Device, BackendKind)>,
     stretches: u64,
     refused: u64,
-    intervals: bool,
+    intervals: Intervals,
 }
 
 impl<'s> Walk<'s> {
-    /// A walk that has not begun.
+    /// A walk that has not begun, all of whose records have intervals.
     #[must_use]
     pub fn new(space: &'s Space) -> Self {
+        Self::with(space, Intervals::All)
+    }
+
+    /// A walk that has not begun.
+    #[must_use]
+    pub fn with(space: &'s Space, intervals: Intervals) -> Self {
         Self {
             space,
             sums: None,
@@ -116,16 +123,7 @@ impl<'s> Walk<'s> {
             remembered: None,
             stretches: 0,
             refused: 0,
-            intervals: true,
-        }
-    }
-
-    /// The same for who does not ask for the intervals of a record.
-    #[must_use]
-    pub fn without_intervals(space: &'s Space) -> Self {
-        Self {
-            intervals: false,
-            ..Self::new(space)
+            intervals,
         }
     }
 
@@ -139,9 +137,18 @@ impl<'s> Walk<'s> {
     ///
     /// # Errors
     /// [`WalkError`], if something was laid out that cannot be asked.
-    pub fn each(
+    pub fn each(&mut self, rows: &Rows<'_>, see: impl FnMut(u64, &Record) -> ControlFlow<()>) -> Result<(), WalkError> {
+        self.kept(rows, |_| true, see)
+    }
+
+    /// The same of the rows alone that `keep` keeps.
+    ///
+    /// # Errors
+    /// As [`Walk::each`].
+    pub fn kept(
         &mut self,
         rows: &Rows<'_>,
+        keep: impl Fn(&Record) -> bool,
         mut see: impl FnMut(u64, &Record) -> ControlFlow<()>,
     ) -> Result<(), WalkError> {
         let intervals = self.intervals;
@@ -156,10 +163,9 @@ impl<'s> Walk<'s> {
             let economy = Economy::of(&economy::Work::of(&scenario.workload, prediction), row.terms);
             let record = match &mut last {
                 Some((stretch, record)) if *stretch == row.stretch => {
-                    let uncertain = if intervals {
-                        row.uncertain()
-                    } else {
-                        Uncertain::default()
+                    let uncertain = match intervals {
+                        Intervals::All => row.uncertain(),
+                        Intervals::Kept | Intervals::None => Uncertain::default(),
                     };
                     record.renew(scenario, prediction, uncertain, economy);
                     record
@@ -172,6 +178,12 @@ impl<'s> Walk<'s> {
                     &mut last.insert((row.stretch, record)).1
                 }
             };
+            if !keep(record) {
+                return ControlFlow::Continue(());
+            }
+            if intervals == Intervals::Kept {
+                record.uncertain = row.uncertain();
+            }
             see(row.number, record)
         })
     }

@@ -4,7 +4,7 @@ use crate::cli::{DATA, edgeprof, run};
 use edgeprof::catalog::{Catalog, Choice};
 use edgeprof::economy::Terms;
 use edgeprof::output::COLUMNS;
-use edgeprof::sweep::{Asked, CHUNK, Done, Pick, Rows, Run, Space, Text, TextFormat, write};
+use edgeprof::sweep::{Asked, CHUNK, Done, Intervals, Pick, Rows, Run, Space, Text, TextFormat, write};
 use insta::assert_snapshot;
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
@@ -352,7 +352,7 @@ fn an_interrupted_sweep_leaves_what_was_done() {
         rows: Rows::Range(0..space.rows()),
         jobs: NonZeroUsize::MIN,
         stop: &stop,
-        intervals: true,
+        intervals: Intervals::Kept,
     };
     let columns: Vec<_> = COLUMNS
         .iter()
@@ -515,7 +515,7 @@ mod tables {
             rows: Rows::Range(0..space.rows()),
             jobs: NonZeroUsize::MIN,
             stop: &stop,
-            intervals: true,
+            intervals: Intervals::Kept,
         };
         let columns: Vec<_> = COLUMNS.iter().collect();
         let folder = tempfile::tempdir().unwrap();

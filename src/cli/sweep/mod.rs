@@ -90,7 +90,7 @@ impl Sweep {
             rows: Rows::Range(rows),
             jobs: self.jobs.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             stop: &STOP,
-            intervals: self.select.asks_intervals(),
+            intervals: self.select.intervals(),
         };
         if self.dry_run {
             return sink::write(&estimate::text(&space, &run, &self.select)?, None);

@@ -8,7 +8,9 @@ use crate::cli::sink;
 use clap::{Args, ValueEnum};
 use edgeprof::catalog::NewFile;
 use edgeprof::output::{COLUMNS, Column, Record, Setting, number};
-use edgeprof::sweep::{Chunk, Done, Rows, Run, RunError, Space, Text, TextFormat, Walk, column, in_order, write};
+use edgeprof::sweep::{
+    Chunk, Done, Intervals, Rows, Run, RunError, Space, Text, TextFormat, Walk, column, in_order, write,
+};
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::ControlFlow;
@@ -147,8 +149,13 @@ impl OutputArgs {
         } else {
             columns
         };
+        let shown = if columns.iter().any(|column| column.of_interval) {
+            Intervals::Kept
+        } else {
+            Intervals::None
+        };
         let run = &Run {
-            intervals: run.intervals || columns.iter().any(|column| column.of_interval),
+            intervals: run.intervals.max(shown),
             ..run.clone()
         };
         let table = RowsOf {
@@ -356,12 +363,11 @@ fn kept(space: &Space, run: &Run<'_>, select: &SelectArgs, most: usize) -> Resul
         || {
             move |walk: &mut Walk<'_>, part: &Rows<'_>| {
                 let (mut found, mut kept) = (Vec::new(), 0_u64);
-                walk.each(part, |row, record| {
-                    if select.keeps(record) {
-                        kept += 1;
-                        if found.len() < most {
-                            found.push(row);
-                        }
+                let keeps = |record: &Record| select.keeps(record);
+                walk.kept(part, keeps, |row, _| {
+                    kept += 1;
+                    if found.len() < most {
+                        found.push(row);
                     }
                     ControlFlow::Continue(())
                 })?;

@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::cli::failure::Failure;
 use clap::Args;
 use edgeprof::output::Record;
-use edgeprof::sweep::{Filter, Goal, Order, Rows, Run, Space, front, sorted};
+use edgeprof::sweep::{Filter, Goal, Intervals, Order, Rows, Run, Space, front, sorted};
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
@@ -56,12 +56,16 @@ impl SelectArgs {
         goals.chain(self.sort.iter().map(|order| order.column().name))
     }
 
-    /// Whether it is about the ends of intervals.
-    pub fn asks_intervals(&self) -> bool {
+    /// Which records must have intervals for it.
+    pub fn intervals(&self) -> Intervals {
         let mut goals = self.pareto.iter().map(Goal::column);
-        self.condition.as_ref().is_some_and(Filter::asks_intervals)
-            || goals.any(|column| column.of_interval)
-            || self.sort.is_some_and(|order| order.column().of_interval)
+        if self.condition.as_ref().is_some_and(Filter::asks_intervals) {
+            Intervals::All
+        } else if goals.any(|column| column.of_interval) || self.sort.is_some_and(|order| order.column().of_interval) {
+            Intervals::Kept
+        } else {
+            Intervals::None
+        }
     }
 
     /// Finds the rows, where that means to look at all of them.
