@@ -50,6 +50,9 @@ pub struct Probes {
     pub write_rate: Option<f64>,
     /// Bytes that the arrays of all threads took together.
     pub array_bytes: u64,
+    /// Clock of the slowest of those threads while all of them run, Hz.
+    #[serde(default)]
+    pub clock: f64,
     /// Rate at which llama.cpp copies weights from memory to the GPU that is calibrated, bytes per second; none if it does not.
     #[serde(default)]
     pub host_to_device: Option<f64>,
@@ -74,6 +77,7 @@ pub fn probe(options: &ProbeOptions, folder: &Path) -> Probes {
         storage: storage.as_ref().map(|(_, read)| read.clone()),
         write_rate: storage.map(|(write, _)| write),
         array_bytes,
+        clock: clock(threads, options.repeats),
         host_to_device: None,
     }
 }
@@ -114,14 +118,9 @@ fn read_rate(threads: u64, bytes: u64, repeats: u32) -> f64 {
         repeats,
         || vec![1u64; words],
         |words| {
-            // Sixteen sums: enough for the widest vectors with two in flight.
-            let mut sums = [0u64; 16];
-            for chunk in black_box(&*words).chunks_exact(16) {
-                for (sum, word) in sums.iter_mut().zip(chunk) {
-                    *sum = sum.wrapping_add(*word);
-                }
-            }
-            black_box(sums);
+            // The plainest of loops: whatever the vectors, compilers know it. (Sixteen sums side by side ran at a tenth of the
+            // memory's rate on Zen 5, as gathers.)
+            black_box(black_box(&*words).iter().fold(0u64, |sum, &word| sum.wrapping_add(word)));
         },
     );
     threads as f64 * words as f64 * 8.0 / seconds
@@ -144,6 +143,24 @@ fn triad_rate(threads: u64, bytes: u64, repeats: u32) -> f64 {
         },
     );
     threads as f64 * elements as f64 * 24.0 / seconds
+}
+
+/// Clock of the slowest of `threads`, Hz: steps of a chain in which each waits for the one before, an addition and an exclusive or,
+/// which take a cycle each on every core.
+fn clock(threads: u64, repeats: u32) -> f64 {
+    const STEPS: u32 = 4_000_000;
+    // Some milliseconds each: the first are over before the clock has risen.
+    let seconds = quickest(
+        threads,
+        8 * repeats,
+        || (1u64, 0x9e37_79b9_7f4a_7c15, 0x2545_f491_4f6c_dd1d),
+        |state| {
+            // Numbers that the compiler and the core's renaming cannot know.
+            let (start, addend, mask) = black_box(*state);
+            state.0 = (0..STEPS).fold(start, |x, _| x.wrapping_add(addend) ^ mask);
+        },
+    );
+    2.0 * f64::from(STEPS) / seconds
 }
 
 /// Writes a file, makes the page cache forget it, reads it, removes it: (write rate, read rate). None where files cannot be written.
@@ -230,6 +247,7 @@ mod tests {
             probes.core_read_bandwidth,
             probes.triad_bandwidth,
             probes.core_triad_bandwidth,
+            probes.clock,
             probes.write_rate.unwrap_or(0.0),
             probes.storage.as_ref().map_or(0.0, |storage| storage.bytes_per_s),
         ] {

@@ -4,14 +4,18 @@ use super::collect::Machine;
 use super::measurement::{Measurement, Phase};
 use super::probe::Probes;
 use crate::device::{BackendKind, Device, Evidence, Source, Sourced};
-use crate::units::ByteRate;
+use crate::units::{ByteRate, Hertz};
 
 /// Key of the probes in [`Device::sources`]: a file that has it was written by edgeprof.
 pub const SOURCE: &str = "edgeprof-probe";
 /// Key of the bandwidth that follows from them.
 const BANDWIDTH: &str = "edgeprof-probe-bandwidth";
 
-/// Puts probed rates into a device: storage, what one core draws from memory, and the memory's bandwidth where that was a guess.
+/// Puts probed rates into a device: storage, what one core draws from memory, and the clock and the memory's bandwidth where those
+/// were guesses.
+///
+/// A guest is told a nominal clock, above which its cores run as a rule: of that and the probed one the higher holds, and peaks that
+/// were worked out from the lower rise with it.
 ///
 /// The law takes the nominal bandwidth, of which devices of the class stream the share `class_share`. A guess of it is replaced by
 /// the one of which that share is the measured rate, `max(read_bandwidth, streamed) / class_share`, where `streamed` is the highest
@@ -45,6 +49,17 @@ pub fn take(
     }
     if let Some(cpu) = device.backends.get_mut(&BackendKind::Cpu) {
         cpu.core_bandwidth = Some(sourced(probes.core_read_bandwidth, SOURCE));
+        let guessed = |source: &str| device.sources.get(source).is_some_and(Source::is_guess);
+        let nominal = cpu.clock.as_ref().filter(|clock| guessed(&clock.source));
+        if let Some(faster) = nominal.map(|clock| probes.clock / clock.value.get()).filter(|&faster| faster > 1.0) {
+            for peak in cpu.peaks.values_mut().filter(|peak| guessed(&peak.source)) {
+                peak.value.0 *= faster;
+            }
+            cpu.clock = Some(Sourced {
+                value: Hertz(probes.clock.round()),
+                source: SOURCE.to_owned(),
+            });
+        }
     }
     let card = device
         .backends
@@ -53,10 +68,7 @@ pub fn take(
     if let (Some(card), Some(rate)) = (card, probes.host_to_device) {
         card.host_to_device = Some(sourced(rate, SOURCE));
     }
-    let guessed = device
-        .sources
-        .get(&device.memory.bandwidth.source)
-        .is_some_and(|source| matches!(source.evidence, Evidence::Estimated | Evidence::Assumed));
+    let guessed = device.sources.get(&device.memory.bandwidth.source).is_some_and(Source::is_guess);
     let rate = probes.read_bandwidth.max(streamed);
     if guessed && rate > 0.0 && class_share > 0.0 {
         device.memory.bandwidth = sourced(rate / class_share, BANDWIDTH);
@@ -112,6 +124,7 @@ mod tests {
             storage: None,
             write_rate: None,
             array_bytes: 1 << 26,
+            clock: 3e9,
             host_to_device: Some(5e9),
         };
         let mut device = Catalog::builtin().device("pi5").unwrap().value.clone();
@@ -140,6 +153,20 @@ mod tests {
         let text = device.to_toml().unwrap();
         assert_eq!(Device::parse("pi5", &text).unwrap(), device);
         assert_eq!(device.backends[&BackendKind::Cpu].host_to_device, None);
+        // The data sheet's clock stays; a guess of it gives way to a higher one, and takes guessed peaks along.
+        let cpu = device.backends[&BackendKind::Cpu].clone();
+        let clock = cpu.clock.clone().unwrap();
+        assert_ne!(clock.value, Hertz(3e9));
+        for source in cpu.peaks.values().map(|peak| &peak.source).chain([&clock.source]) {
+            device.sources.get_mut(source).unwrap().evidence = Evidence::Estimated;
+        }
+        take(&mut device, BackendKind::Cpu, 0.0);
+        let faster = &device.backends[&BackendKind::Cpu];
+        assert_eq!(faster.clock.as_ref().unwrap().value, Hertz(3e9));
+        for (arithmetic, peak) in &faster.peaks {
+            let ratio = peak.value.get() / cpu.peaks[arithmetic].value.get();
+            assert!((ratio * clock.value.get() / 3e9 - 1.0).abs() < 1e-12, "{arithmetic:?}");
+        }
         let mut card = Catalog::builtin().device("rtx-4090").unwrap().value.clone();
         take(&mut card, BackendKind::Cuda, 0.0);
         let copied = card.backends[&BackendKind::Cuda].host_to_device.clone().unwrap();

@@ -83,6 +83,14 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// Whether nobody measured or stated the number, so that a measurement may take its place.
+    #[must_use]
+    pub const fn is_guess(&self) -> bool {
+        matches!(self.evidence, Evidence::Estimated | Evidence::Assumed)
+    }
+}
+
 /// A number and the key of its source in the device's `[sources]`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(

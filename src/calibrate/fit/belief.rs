@@ -9,6 +9,10 @@ use std::collections::BTreeSet;
 
 /// The least spread of a position that is believed in: a class of one device knows its factors, not those of the next.
 const LEAST_SPREAD: f64 = 0.1;
+/// How far a format of this machine and build may lie from where its class's devices have it, beside what those say: another kernel,
+/// chosen for another instruction set or since another release, is up to twice as fast (the prompts of Q8_0 on Zen 5 run at half the rate
+/// of Q4_0's, on the Zen 4 that its class knows at the same).
+const FORMAT_SPREAD: f64 = 0.25;
 /// Utilizations this near to one have a position that says nothing.
 const MOST_UTILIZATION: f64 = 0.98;
 
@@ -51,6 +55,9 @@ impl Belief {
         });
         for (at, spread) in own_spread.into_iter().enumerate() {
             covariance[(at, at)] = covariance[(at, at)].max(spread * spread);
+            if matches!(factors[at], FactorId::Compute(..)) {
+                covariance[(at, at)] += FORMAT_SPREAD * FORMAT_SPREAD;
+            }
         }
         Self {
             factors,

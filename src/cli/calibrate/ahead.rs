@@ -72,6 +72,7 @@ pub fn rates(probes: &Probes) -> Grid {
     grid.row(["memory, read", &rate(probes.core_read_bandwidth), "1 thread"]);
     grid.row(["memory, triad", &rate(probes.triad_bandwidth), &threads]);
     grid.row(["memory, triad", &rate(probes.core_triad_bandwidth), "1 thread"]);
+    grid.row(["clock", &number::quantity(probes.clock, "Hz"), &threads]);
     if let Some(storage) = &probes.storage {
         let note = if storage.uncached {
             "past the page cache"

@@ -84,7 +84,8 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
     ));
     let mut names: Vec<&str> = used.iter().map(|(core, _)| core.name.as_str()).collect();
     names.dedup();
-    let clock_evidence = if stated_clock.is_some() {
+    let nominal = machine.processors.iter().any(|processor| processor.nominal);
+    let clock_evidence = if stated_clock.is_some() && !nominal {
         Evidence::Measured
     } else {
         Evidence::Estimated
@@ -101,7 +102,7 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
             "clock".to_owned(),
             source(
                 clock_evidence,
-                "This machine: cpufreq/cpuinfo_max_freq, in a virtual machine /proc/cpuinfo, or a usual clock of such cores where neither states it",
+                "This machine: cpufreq/cpuinfo_max_freq, in a virtual machine the nominal clock of /proc/cpuinfo, or a usual clock of such cores where neither states it",
             ),
         ),
         (

@@ -15,6 +15,8 @@ pub(super) struct Processor {
     pub(super) core: Option<(u32, u32)>,
     /// Highest clock, Hz.
     pub(super) clock: Option<f64>,
+    /// Whether that is the nominal one that a guest is told, above which it may run.
+    pub(super) nominal: bool,
 }
 
 /// What could be read; what could not is none or empty.
@@ -90,6 +92,7 @@ impl Machine {
                     core: Some((0, id)),
                     clock: Some(cpu.frequency() as f64 * 1e6).filter(|&hertz| hertz > 0.0),
                     arm: None,
+                    nominal: false,
                 })
                 .collect();
             let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
@@ -128,6 +131,7 @@ impl Machine {
                     id,
                     arm: number("CPU implementer").zip(number("CPU part")),
                     core: number("physical id").zip(number("core id")),
+                    nominal: true,
                     // What the core runs at now; a guest, whose kernel has no cpufreq, is told its nominal clock so.
                     clock: fields
                         .get("cpu MHz")
@@ -182,7 +186,9 @@ impl Machine {
             let number =
                 |file: &str| text(root, &format!("{folder}/{file}")).and_then(|text| parse_number(text.trim()));
             let highest = number("cpufreq/cpuinfo_max_freq").map(|kilohertz| f64::from(kilohertz) * 1e3);
-            processor.clock = highest.filter(|&hertz| hertz > 0.0).or(processor.clock);
+            if let Some(highest) = highest.filter(|&hertz| hertz > 0.0) {
+                (processor.clock, processor.nominal) = (Some(highest), false);
+            }
             let package = number("topology/physical_package_id");
             processor.core = package.zip(number("topology/core_id")).or(processor.core);
             for index in 0..8 {
