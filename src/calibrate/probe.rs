@@ -120,7 +120,11 @@ fn read_rate(threads: u64, bytes: u64, repeats: u32) -> f64 {
         |words| {
             // The plainest of loops: whatever the vectors, compilers know it. (Sixteen sums side by side ran at a tenth of the
             // memory's rate on Zen 5, as gathers.)
-            black_box(black_box(&*words).iter().fold(0u64, |sum, &word| sum.wrapping_add(word)));
+            black_box(
+                black_box(&*words)
+                    .iter()
+                    .fold(0u64, |sum, &word| sum.wrapping_add(word)),
+            );
         },
     );
     threads as f64 * words as f64 * 8.0 / seconds

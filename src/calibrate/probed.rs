@@ -51,7 +51,10 @@ pub fn take(
         cpu.core_bandwidth = Some(sourced(probes.core_read_bandwidth, SOURCE));
         let guessed = |source: &str| device.sources.get(source).is_some_and(Source::is_guess);
         let nominal = cpu.clock.as_ref().filter(|clock| guessed(&clock.source));
-        if let Some(faster) = nominal.map(|clock| probes.clock / clock.value.get()).filter(|&faster| faster > 1.0) {
+        if let Some(faster) = nominal
+            .map(|clock| probes.clock / clock.value.get())
+            .filter(|&faster| faster > 1.0)
+        {
             for peak in cpu.peaks.values_mut().filter(|peak| guessed(&peak.source)) {
                 peak.value.0 *= faster;
             }
@@ -68,7 +71,10 @@ pub fn take(
     if let (Some(card), Some(rate)) = (card, probes.host_to_device) {
         card.host_to_device = Some(sourced(rate, SOURCE));
     }
-    let guessed = device.sources.get(&device.memory.bandwidth.source).is_some_and(Source::is_guess);
+    let guessed = device
+        .sources
+        .get(&device.memory.bandwidth.source)
+        .is_some_and(Source::is_guess);
     let rate = probes.read_bandwidth.max(streamed);
     if guessed && rate > 0.0 && class_share > 0.0 {
         device.memory.bandwidth = sourced(rate / class_share, BANDWIDTH);

@@ -182,8 +182,9 @@ fn parts_are_disjoint_and_together_the_whole() {
 fn a_folder_holds_the_whole_in_files_of_so_many_rows_that_parts_share() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set");
-    let into = |more: &str| format!("{MANY} --format csv --rows-per-file 50 -o {}/ {more}", path.display());
-    for part in ["--shard 2/2", "--shard 1/2"] {
+    let into = |more: &str| format!("{MANY} --format csv --rows-per-file 50 -o {}{more}", path.display());
+    // Once it is there, it needs no slash to be known as a folder.
+    for part in ["/ --shard 2/2", " --shard 1/2"] {
         output(&into(part));
     }
     let mut files: Vec<_> = std::fs::read_dir(&path)

@@ -261,12 +261,10 @@ fn failure(path: &Path, error: RunError) -> Failure {
     }
 }
 
-/// A path that ends as a folder's does.
+/// A path that ends as a folder's does, or is one.
 fn is_folder(path: &Path) -> bool {
-    path.as_os_str()
-        .as_encoded_bytes()
-        .last()
-        .is_some_and(|&last| std::path::is_separator(last.into()))
+    let last = path.as_os_str().as_encoded_bytes().last();
+    last.is_some_and(|&last| std::path::is_separator(last.into())) || path.is_dir()
 }
 
 /// What is written of the rows, and as what.

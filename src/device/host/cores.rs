@@ -62,6 +62,8 @@ pub(super) struct Unstated {
     class: String,
     pub(super) clock: Hertz,
     pub(super) bandwidth_per_core: ByteRate,
+    /// However few cores there are.
+    pub(super) bandwidth_at_least: ByteRate,
     pub(super) bandwidth_at_most: ByteRate,
 }
 

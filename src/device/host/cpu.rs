@@ -173,7 +173,8 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
 
 fn estimate_bandwidth(unstated: Option<&Unstated>, cores: u64) -> ByteRate {
     unstated.map_or(ByteRate(5e9), |row| {
-        ByteRate((row.bandwidth_per_core.get() * cores as f64).min(row.bandwidth_at_most.get()))
+        let by_cores = row.bandwidth_per_core.get() * cores as f64;
+        ByteRate(by_cores.clamp(row.bandwidth_at_least.get(), row.bandwidth_at_most.get()))
     })
 }
 

@@ -163,7 +163,9 @@ impl Errors {
         let covariances = |factor: FactorId| gathered(&with_common[factor.index()]);
         let (memory, core_share) = (covariances(FactorId::Memory), covariances(FactorId::CoreShare));
         let interconnect = covariances(FactorId::Interconnect);
-        let streaming: Common = from_fn(|at| memory[at] + of_cores * core_share[at] + of_domains * interconnect[at]);
+        let mut streaming: Common =
+            from_fn(|at| memory[at] + of_cores * core_share[at] + of_domains * interconnect[at]);
+        streaming[0] += machine.bandwidth_variance();
         let mut errors = Self {
             stacks: [StackErrors::default(); STACKS],
             between: [0.0; STACKS],

@@ -88,6 +88,29 @@ fn each_halving_of_the_memory_costs_what_crosses() {
 }
 
 #[test]
+fn a_guessed_bandwidth_is_as_uncertain_as_a_guess_until_something_was_measured_there() {
+    let sums = sums(1.0);
+    let of_bandwidth = |source: &str| format!("bandwidth = {{ value = \"20 GB/s\", source = \"{source}\" }}");
+    let guessed = DEVICE.replacen(&of_bandwidth("made-up"), &of_bandwidth("guess"), 1);
+    assert_ne!(guessed, DEVICE);
+    let of_class = CALIBRATION.replace("origin = \"device\"", "origin = \"class\"");
+    let variance = |device: &str, calibration: &str| {
+        let device = Device::parse("test-board", device).unwrap();
+        let calibration = Calibration::parse("test", calibration).unwrap();
+        let work = Workload::default();
+        let scenario = Scenario::new(&sums, &device, None, "q4_k_m".parse().unwrap(), None, work).unwrap();
+        let machine = Machine::new(&scenario, &calibration);
+        let summary = summed(Phase::Decode, &scenario, &machine);
+        let errors = errors(Phase::Decode, &scenario, &machine);
+        (errors.variance(&summary.derivatives), summary.derivatives.common[0])
+    };
+    let (known, streaming) = variance(DEVICE, &of_class);
+    let (unknown, _) = variance(&guessed, &of_class);
+    close(unknown - known, (0.4 * streaming).powi(2));
+    assert_eq!(variance(DEVICE, CALIBRATION), variance(&guessed, CALIBRATION));
+}
+
+#[test]
 fn a_token_sees_what_the_window_leaves() {
     // 1, 2, 3, 4
     assert_eq!(mean_visible(f64::INFINITY, 0.0, 4.0), 2.5);
