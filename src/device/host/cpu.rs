@@ -84,7 +84,10 @@ pub(super) fn from_cores(machine: &Machine, table: &Cores, found: &CpuCores, not
     ));
     let mut names: Vec<&str> = used.iter().map(|(core, _)| core.name.as_str()).collect();
     names.dedup();
-    let nominal = machine.processors.iter().any(|processor| processor.nominal);
+    let nominal = machine
+        .processors
+        .iter()
+        .any(|processor| processor.nominal && processor.clock.is_some());
     let clock_evidence = if stated_clock.is_some() && !nominal {
         Evidence::Measured
     } else {
