@@ -333,8 +333,41 @@ fn agreeing_points_outweigh_a_class_that_is_far_off() {
     let found = calibrated(&bench);
     for row in &bench.rows {
         let error = row.point().unwrap().log_error(&found.fit.calibration);
-        assert!(error.abs() < 0.1, "{error}");
+        assert!(error.abs() < 0.001, "{error}");
     }
+}
+
+#[test]
+fn a_format_of_another_kernel_is_no_disturbance() {
+    // A class that knows its formats well, of one device with many.
+    let catalog = Catalog::builtin();
+    let device = catalog.device("ryzen-9-7950x").unwrap();
+    let class = catalog
+        .calibration_for(&device, BackendKind::Cpu, &Choice::Class)
+        .unwrap()
+        .value
+        .clone();
+    // Every format half as fast again as the class has it, but for one of half the speed.
+    let mut other = class.clone();
+    for &block_type in BlockType::ALL {
+        let factor = FactorId::Compute(Phase::Prefill, block_type);
+        other.set_factor(factor, (1.5 * class.factor(factor)).min(0.9));
+    }
+    let odd = FactorId::Compute(Phase::Prefill, BlockType::Q8_0);
+    other.set_factor(odd, 0.5 * class.factor(odd));
+    let prompt = |model, precision, threads| Measurement {
+        device: device.id.clone(),
+        threads: Some(threads),
+        ..measurement(model, precision, Phase::Prefill, 0)
+    };
+    let mut rows = vec![prompt("tinyllama", "q8_0", 16)];
+    for precision in ["q4_0", "q4_k_m", "q6_k"] {
+        rows.extend([1, 16].map(|threads| prompt("tinyllama", precision, threads)));
+    }
+    let found = calibrate(&bench(rows, &other), &class, &About::default()).unwrap();
+    let unseen = bench(vec![prompt("llama-3.2-1b", "q8_0", 16)], &other);
+    let error = unseen.rows[0].point().unwrap().log_error(&found.fit.calibration);
+    assert!(error.abs() < 0.1, "{error}");
 }
 
 #[test]
