@@ -1,4 +1,4 @@
-//! What the machine's memory and storage do by themselves, in seconds of time: the terms that need no model.
+//! What the machine's memory, cores and storage do by themselves, in seconds of time: the terms that need no model.
 
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;

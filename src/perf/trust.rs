@@ -1,7 +1,8 @@
 //! How far a prediction is to be trusted: the uncertainty of the factors, propagated through what hangs on each, the scatter that no factor
 //! explains, and what else widens it.
 //!
-//! For a phase of `t` seconds, with `d` the derivatives of `t` by the logarithms of the factors and `C` their covariance,
+//! For a phase of `t` seconds, with `d` the derivatives of `t` by the logarithms of the factors and `C` their covariance (and that of a bandwidth
+//! that nobody measured or stated, in the share of memory),
 //!
 //! ```text
 //! σ² = dᵀ·C·d / t² + scatter² + generic² + outside² + repacking²

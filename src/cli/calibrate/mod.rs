@@ -66,7 +66,7 @@ pub struct Calibrate {
     /// Measure more: every thread count, deeper contexts, longer prompts, a quantised KV cache
     #[arg(long)]
     full: bool,
-    /// Only probe memory, storage and the copy to a GPU, store what they do, and list what could measure: llama.cpp and power sensors
+    /// Only probe memory, the clock, storage and the copy to a GPU, store what they do, and list what could measure: llama.cpp and power sensors
     #[arg(long, conflicts_with = "plan")]
     probe: bool,
     /// Only say what would be measured

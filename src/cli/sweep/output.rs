@@ -46,8 +46,8 @@ pub struct OutputArgs {
     /// The most rows of a table
     #[arg(long, value_name = "N", default_value = "20")]
     rows: NonZeroUsize,
-    /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all; `folder/` becomes a data
-    /// set of several, Parquet if --format does not say otherwise
+    /// Write to a file (.csv, .jsonl, .parquet, .md, .tex) instead of the standard output, whole or not at all; `folder/`, or one that exists,
+    /// becomes a data set of several, Parquet if --format does not say otherwise
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Rows that each file of a folder is of
